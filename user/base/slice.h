@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* A borrowed run of bytes. Never NUL-terminated, never owned; p may be NULL when n is 0. */
+#ifndef SPANPROBE_SLICE_H
+#define SPANPROBE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+	const char *p;
+	size_t n;
+};
+
+#define SLICE(literal) ((struct slice){ "" literal, sizeof(literal) - 1 })
+
+static inline struct slice slice(const void *p, size_t n)
+{
+	return (struct slice){ p, n };
+}
+
+static inline struct slice slice_of(const char *text)
+{
+	return (struct slice){ text, text ? strlen(text) : 0 };
+}
+
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* ASCII case-insensitive */
+static inline bool slice_ieq(struct slice a, struct slice b)
+{
+	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool slice_starts(struct slice s, struct slice prefix)
+{
+	return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+/* s without its first n bytes (all of them when it has fewer) */
+static inline struct slice slice_from(struct slice s, size_t n)
+{
+	return n < s.n ? slice(s.p + n, s.n - n) : slice(s.p + s.n, 0);
+}
+
+#endif

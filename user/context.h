@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Identity of a span, made when its exchange begins, long before its trace is known: children may
+ * point at it at once. A context is *decided* when its parent is final (a context, a remote one or
+ * none); it is *settled* when it is decided and, with a local parent, that one is settled: only
+ * then it has a trace id.
+ */
+#ifndef SPANPROBE_CONTEXT_H
+#define SPANPROBE_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "parent_by.h"
+
+struct ids;
+
+#define TRACE_STATE_MAX 512
+
+/* A context found in a header; the result of tracecontext__extract. */
+struct remote_context {
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
+	uint8_t trace_flags;
+	bool sampled_known;  /* b3 and others may leave the decision open */
+	uint16_t trace_state_len;
+	char trace_state[TRACE_STATE_MAX];
+};
+
+struct context {
+	uint32_t refs;
+	uint8_t span_id[8];
+	uint8_t trace_id[16];     /* valid once settled */
+	bool decided;
+	bool settled;
+	enum parent_by by;
+	enum root_why why;        /* of a root */
+	struct context *parent;   /* local parent, a reference; NULL: remote or none */
+	struct remote_context *remote; /* owned: what its own header said; NULL: nothing */
+	bool parent_is_remote;
+	/* what the trace's entry said about sampling, inherited from the root */
+	bool origin_remote;       /* the trace came in by a header ... */
+	bool origin_sampled;      /* ... whose sampled flag was set (or left open) */
+	uint8_t origin_flags;     /* W3C flags without sampled: random */
+};
+
+struct context *context__new(struct ids *ids); /* span id made, undecided */
+struct context *context__ref(struct context *context);
+void context__unref(struct context *context); /* NULL is allowed; frees chains without recursion */
+
+/* Decide. parent: a reference is taken; -ELOOP (and nothing changed) when it would be its own
+ * ancestor. The last decision before settling holds. */
+int context__set_parent(struct context *context, struct context *parent, enum parent_by by);
+void context__set_remote(struct context *context); /* parent is context->remote */
+void context__set_root(struct context *context, enum root_why why);
+
+/* Settles it, and every ancestor that can be, when possible; ids: for new roots. */
+bool context__settle(struct context *context, struct ids *ids);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * How a span's parent is known: the fixed list of values of `spanprobe.parent.by`, and why a span
+ * is a root. PARENT_BY(ID, "value", "what it rests on").
+ */
+#ifndef SPANPROBE_PARENT_BY_H
+#define SPANPROBE_PARENT_BY_H
+
+#define PARENT_BY_LIST(PARENT_BY)                                                                  \
+	PARENT_BY(NONE, "none", "a root: no evidence of a parent")                                 \
+	PARENT_BY(HEADER, "header", "a context that the request carried")                          \
+	PARENT_BY(CONNECTION, "connection", "the other end of the same connection, same position") \
+	PARENT_BY(THREAD, "thread", "the thread's only open request")                              \
+	PARENT_BY(TURN, "turn", "the turn of an event loop that a read began")                     \
+	PARENT_BY(CONNECT, "connect", "the request that opened the connection for this call")
+
+#define ROOT_WHY_LIST(ROOT_WHY)                                                                    \
+	ROOT_WHY(ENTRY, "entry", "a request whose client is not traced and sent no context")       \
+	ROOT_WHY(NO_REQUEST, "no_request", "a call on a thread with no request of its own")        \
+	ROOT_WHY(CLOSED, "closed", "a call after the request was answered")                        \
+	ROOT_WHY(DOUBT, "doubt", "a call that several open requests may have made")                \
+	ROOT_WHY(RUNTIME, "runtime", "a call in a runtime whose units are not known (Go, ...)")
+
+enum parent_by {
+#define PARENT_BY(id, value, text) PARENT_BY_##id,
+	PARENT_BY_LIST(PARENT_BY)
+#undef PARENT_BY
+	PARENT_BY_COUNT
+};
+
+enum root_why {
+#define ROOT_WHY(id, value, text) ROOT_WHY_##id,
+	ROOT_WHY_LIST(ROOT_WHY)
+#undef ROOT_WHY
+	ROOT_WHY_COUNT
+};
+
+const char *parent_by__name(enum parent_by by);
+const char *root_why__name(enum root_why why);
+
+#endif
