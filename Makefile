@@ -90,7 +90,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/otlp/%.proto | tools-present
 	$(call msg,PROTOC,$<)
 	$(Q)$(PROTOC_C) --proto_path=user/export/otlp --c_out=$(B)/gen $(notdir $<)
 
-GENERATED := $(SKELETON) $(PROTO_C)
+GENERATED := $(if $(BPF_SRC),$(SKELETON)) $(PROTO_C)
 
 $(B)/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)
