@@ -4,6 +4,7 @@
 #define SPANPROBE_RESOURCE_H
 
 #include "attr.h"
+#include "base/arena.h"
 
 #define RESOURCE_ATTRS_MAX 64
 
@@ -11,7 +12,7 @@ struct resource {
 	uint32_t refs;
 	uint32_t count;
 	struct attr attrs[RESOURCE_ATTRS_MAX]; /* strings, ints and string lists; owned text */
-	void *text;                            /* list of owned blocks */
+	struct arena text;
 };
 
 struct resource *resource__new(void); /* one reference, no attributes */

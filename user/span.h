@@ -4,6 +4,7 @@
 #define SPANPROBE_SPAN_H
 
 #include "attr.h"
+#include "base/arena.h"
 
 struct resource;
 struct stats;
@@ -33,8 +34,8 @@ struct span {
 	uint16_t attr_count;
 	uint16_t attr_dropped;
 	struct attr attrs[SPAN_ATTRS_MAX];
+	struct arena more;     /* lists, and the text beyond the inline part */
 	size_t text_used;
-	void *text_more;       /* list of further blocks */
 	char text[SPAN_TEXT_INLINE];
 };
 
@@ -45,7 +46,8 @@ void span__unref(struct span *span); /* NULL is allowed */
 /* Copies into the span's own memory, invalid UTF-8 replaced; empty without memory. */
 struct slice span__text(struct span *span, struct slice text);
 
-/* Keys must be literals. Over the limit, attr_dropped rises and nothing is added. */
+/* Keys must be literals. A key that is there already is replaced. Over the limit (or without
+ * memory) attr_dropped rises and nothing is added. */
 void span__set(struct span *span, const char *key, struct slice value); /* copied */
 void span__set_int(struct span *span, const char *key, int64_t value);
 void span__set_bool(struct span *span, const char *key, bool value);
