@@ -38,13 +38,15 @@ enum frame_status {
 struct frame {
 	uint64_t head;     /* bytes at the front that were read */
 	uint64_t body;     /* opaque bytes that follow */
-	uint64_t payload;  /* of head + body: encoded payload bytes of the message */
+	uint64_t payload;  /* of head + body: encoded payload bytes of the message; with
+			    * FRAME_UNTIL_CLOSE of the head alone: the body's own count adds to it */
 	bool first;        /* the message's first frame: `type` and facts are valid */
 	bool last;         /* the message ends after the body */
 	bool leaves;       /* after this message the connection is another protocol's (Upgrade) */
 	bool quiet_worthy; /* nothing of the body is wanted: it may pass uncaptured */
 	bool wants_all;    /* capture everything of this direction until the message has ended */
 	enum message_type type;
+	uint32_t flags;    /* MESSAGE_* of exchange.h that the message gets */
 	uint64_t key;      /* of the exchange: stream or correlation id; 0 when by order */
 };
 
@@ -86,6 +88,12 @@ struct protocol {
 
 	/* The direction ended within a body of FRAME_UNTIL_CLOSE or elsewhere: is the message whole? */
 	bool (*ends_at_close)(const void *state, bool request);
+
+	/*
+	 * Bytes of this direction are missing and its message under way (begun, not ended) is
+	 * given up: the next frame() begins a new one. Not for bytes between messages.
+	 */
+	void (*resync)(void *state, bool request);
 
 	/* Value of a header of the message, by lower case name; false when absent. n: which of
 	 * several fields of the name, from 0. */
