@@ -49,12 +49,19 @@ struct context *context__ref(struct context *context);
 void context__unref(struct context *context); /* NULL is allowed; frees chains without recursion */
 
 /* Decide. parent: a reference is taken; -ELOOP (and nothing changed) when it would be its own
- * ancestor. The last decision before settling holds. */
+ * ancestor, -EALREADY when it is settled. The last decision before settling holds; later ones
+ * change nothing. */
 int context__set_parent(struct context *context, struct context *parent, enum parent_by by);
 void context__set_remote(struct context *context); /* parent is context->remote */
 void context__set_root(struct context *context, enum root_why why);
 
 /* Settles it, and every ancestor that can be, when possible; ids: for new roots. */
 bool context__settle(struct context *context, struct ids *ids);
+
+/* The header context by which the trace of a settled context came in (its trace state is that of
+ * every span below); NULL: the trace began here. */
+const struct remote_context *context__origin(const struct context *context);
+/* Both name the same span of the same trace; false when one of them is NULL. */
+bool remote_context__same(const struct remote_context *a, const struct remote_context *b);
 
 #endif

@@ -61,22 +61,24 @@ struct exchange {
 	bool has_request_head;
 	bool has_response;                /* at least its first byte */
 	bool has_response_head;
-	bool answered_ns_set;
 	uint32_t flags;                   /* MESSAGE_* of both messages */
 	uint32_t error;                   /* errno that ended it, 0: none */
 	bool peer_closed;                 /* the peer closed before the response was complete */
 	struct message request;           /* heads are copies owned by the exchange */
 	struct message response;
-	uint64_t end_ns;                  /* when it failed, without a response; else response.last */
+	uint64_t end_ns;                  /* set at DONE: response.last, else when it failed */
 	struct context *context;          /* identity of its span; a reference */
 	void *attribution;                /* attribute's own state */
-	struct exchange *join_next;       /* join's own links */
-	UT_hash_handle hh;                /* pair's or join's table */
+	void *joining;                    /* join's own state */
+	struct exchange *prev, *next;     /* list of the stage that holds it: pair, then join */
 };
 
 /* NULL is allowed; gives back heads, context and process */
 void exchange__free(struct exchange *exchange);
 struct exchange *exchange__new(void); /* zeroed; NULL without memory */
+/* Takes over a message; its head is copied. false: the head is left out for want of memory. */
+bool exchange__copy_head(struct message *to, const struct message *from);
+size_t exchange__memory(const struct exchange *exchange); /* bytes it holds, for bounds */
 
 struct exchange_sink {
 	void (*push)(void *ctx, struct exchange *exchange, enum exchange_step step);
