@@ -16,6 +16,8 @@
 #define MESSAGE_CUT        0x02 /* the connection ended before the message did */
 #define MESSAGE_SMUGGLING  0x04 /* two lengths that contradict, RFC 9112 section 6.3 */
 #define MESSAGE_MIDSTREAM  0x08 /* on a connection that was open before the agent */
+#define MESSAGE_AFTER_GAP  0x10 /* bytes were lost before it in its direction: whole messages may
+				 * be missing, so pair must not count on the order (set by decode) */
 
 struct message {
 	const struct protocol *protocol;
@@ -33,7 +35,8 @@ struct message {
 	_Alignas(8) uint8_t facts[PROTOCOL_FACTS_MAX];
 };
 
-/* decode -> pair, in stream order per connection */
+/* decode -> pair, in stream order per connection. Pair tells messages apart by dir, type and key:
+ * at most one is between begin and end per dir and key. A type may become INTERIM at head. */
 struct message_sink {
 	void (*begin)(void *ctx, struct conn *conn, struct message *message); /* first byte */
 	void (*head)(void *ctx, struct conn *conn, struct message *message);  /* first frame parsed */

@@ -38,6 +38,7 @@ struct conn {
 	uint32_t error;              /* errno of the connection, once known */
 	bool connected;
 	bool closed;
+	bool shut[DIR_COUNT];        /* that direction has ended (IN: by the peer), set before ended() */
 	uint64_t opened_ns;
 	uint64_t active_ns;
 	struct conn *prev, *next;    /* stream's list, idlest first */
