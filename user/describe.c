@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "describe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "resource.h"
+
+#define FLAG_SAMPLED 0x01
+
+struct describe {
+	struct describe_stage_opts opts;
+	struct span_sink next;
+	int64_t wall_offset_ns;
+};
+
+struct describe *describe__new(const struct describe_stage_opts *opts, struct span_sink next)
+{
+	struct describe *describe = calloc(1, sizeof(*describe));
+
+	if (!describe)
+		return NULL;
+	describe->opts = *opts;
+	describe->next = next;
+	return describe;
+}
+
+void describe__free(struct describe *describe)
+{
+	free(describe);
+}
+
+void describe__set_wall_offset(struct describe *describe, int64_t offset_ns)
+{
+	describe->wall_offset_ns = offset_ns;
+}
+
+const char *describe__errno(uint32_t error)
+{
+	static const struct {
+		int error;
+		const char *name;
+	} names[] = {
+#define NAME(e) { e, #e }
+		NAME(ECONNREFUSED), NAME(ECONNRESET),	NAME(ECONNABORTED),  NAME(ETIMEDOUT),
+		NAME(EPIPE),	    NAME(EHOSTUNREACH), NAME(ENETUNREACH),   NAME(EHOSTDOWN),
+		NAME(ENETDOWN),	    NAME(ENETRESET),	NAME(EADDRNOTAVAIL), NAME(EADDRINUSE),
+		NAME(EACCES),	    NAME(EPERM),	NAME(ENOENT),	     NAME(ENOTCONN),
+		NAME(EPROTO),	    NAME(ENOBUFS),	NAME(ENOMEM),	     NAME(EAGAIN),
+#undef NAME
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((uint32_t)names[i].error == error)
+			return names[i].name;
+	return "_OTHER";
+}
+
+const char *describe__address(const struct conn_tuple *tuple, bool peer, char text[110])
+{
+	const void *address = peer ? tuple->peer_addr : tuple->local_addr;
+
+	text[0] = 0;
+	/* The path of a Unix socket is not part of the tuple. */
+	if (tuple->family == FAMILY_INET)
+		inet_ntop(AF_INET, address, text, 110);
+	else if (tuple->family == FAMILY_INET6)
+		inet_ntop(AF_INET6, address, text, 110);
+	return text;
+}
+
+void describe__network(const struct exchange *exchange, struct span *span)
+{
+	char text[110];
+	struct slice address = slice_of(describe__address(&exchange->tuple, true, text));
+
+	if (!address.n)
+		return;
+	span__set(span, "network.peer.address", address);
+	if (exchange->tuple.peer_port)
+		span__set_int(span, "network.peer.port", exchange->tuple.peer_port);
+}
+
+/* A connect that failed: nothing is known but where it was to go. */
+static void describe_connect(const struct exchange *exchange, struct span *span)
+{
+	const struct conn_tuple *tuple = &exchange->tuple;
+	const char *error = exchange->error ? describe__errno(exchange->error) : "_OTHER";
+	char text[110];
+	struct slice address = slice_of(describe__address(tuple, true, text));
+
+	span->kind = SPAN_CLIENT;
+	span->name = span__text(span, SLICE("socket connect"));
+	span->status = STATUS_ERROR;
+	if (address.n) {
+		span__set(span, "server.address", address);
+		span__set_int(span, "server.port", tuple->peer_port);
+	}
+	span__set(span, "error.type", slice_of(error));
+	describe__network(exchange, span);
+	span__set(span, "network.transport",
+		  tuple->family == FAMILY_UNIX ? SLICE("unix") : SLICE("tcp"));
+	if (tuple->family != FAMILY_UNIX)
+		span__set(span, "network.type",
+			  tuple->family == FAMILY_INET6 ? SLICE("ipv6") : SLICE("ipv4"));
+}
+
+static void set_identity(struct describe *describe, const struct context *context,
+			 struct span *span)
+{
+	struct stats *stats = describe->opts.stats;
+	const struct remote_context *origin = context__origin(context);
+
+	memcpy(span->trace_id, context->trace_id, sizeof(span->trace_id));
+	memcpy(span->span_id, context->span_id, sizeof(span->span_id));
+	/* what is exported is sampled, whatever the sampler's reason */
+	span->trace_flags = context->origin_flags | FLAG_SAMPLED;
+	if (context->parent) {
+		span->has_parent = true;
+		memcpy(span->parent_id, context->parent->span_id, sizeof(span->parent_id));
+	} else if (context->parent_is_remote && context->remote) {
+		span->has_parent = span->remote_parent = true;
+		memcpy(span->parent_id, context->remote->span_id, sizeof(span->parent_id));
+	}
+	/* the trace's state is every span's, however many local ones lie between */
+	if (origin && origin->trace_state_len)
+		span->trace_state =
+			span__text(span, slice(origin->trace_state, origin->trace_state_len));
+
+	span__set(span, "spanprobe.parent.by", slice_of(parent_by__name(context->by)));
+	stats->parents[context->by]++;
+	if (context->by == PARENT_BY_NONE) {
+		span__set(span, "spanprobe.root.why", slice_of(root_why__name(context->why)));
+		stats->roots[context->why]++;
+	}
+}
+
+/* end > start, also when a stamp is missing or late */
+static void set_times(const struct describe *describe, const struct exchange *exchange,
+		      struct span *span)
+{
+	uint64_t start = exchange->request.first.ns;
+	uint64_t end = exchange->end_ns;
+
+	if (!end)
+		end = exchange->has_response ? exchange->response.last.ns :
+					       exchange->request.last.ns;
+	if (!start)
+		start = exchange->has_response ? exchange->response.first.ns : end;
+	if (end <= start)
+		end = start + 1;
+	span->start_ns = start + (uint64_t)describe->wall_offset_ns;
+	span->end_ns = end + (uint64_t)describe->wall_offset_ns;
+}
+
+static void count(struct describe *describe, const struct exchange *exchange,
+		  const struct span *span)
+{
+	struct stats *stats = describe->opts.stats;
+
+	stats->spans_made++;
+	stats->lost[LOSS_ATTRIBUTE_LIMIT] += span->attr_dropped;
+	if (!exchange->protocol)
+		return;
+	if (exchange->side == ROLE_SERVER)
+		stats->requests_served++;
+	else
+		stats->requests_made++;
+}
+
+void describe__push(struct describe *describe, struct exchange *exchange, enum exchange_step step)
+{
+	struct resource *resource = describe->opts.fallback;
+	struct span *span;
+
+	if (step != EXCHANGE_DONE)
+		return;
+	if (exchange->process && exchange->process->resource)
+		resource = exchange->process->resource;
+	span = exchange->context ? span__new(resource) : NULL;
+	if (!span) {
+		exchange__free(exchange);
+		return;
+	}
+	if (exchange->protocol)
+		exchange->protocol->describe(exchange, &describe->opts.describe, span);
+	else
+		describe_connect(exchange, span);
+	set_identity(describe, exchange->context, span);
+	set_times(describe, exchange, span);
+	if (exchange->flags & MESSAGE_INCOMPLETE)
+		span__set_bool(span, "spanprobe.incomplete", true);
+	count(describe, exchange, span);
+	exchange__free(exchange);
+	describe->next.push(describe->next.ctx, span);
+	span__unref(span);
+}
