@@ -21,7 +21,7 @@ endif
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-LIBS      := libbpf libelf libdw zlib libprotobuf-c libcurl yaml-0.1
+LIBS      := libbpf libelf libdw zlib libprotobuf-c libcurl yaml-0.1 uuid
 LIB_FLAGS  = $(shell $(PKG_CONFIG) --cflags $(LIBS))
 LDLIBS     = $(shell $(PKG_CONFIG) --libs $(LIBS))
 
