@@ -56,7 +56,7 @@ static const struct {
 	{ RUNTIME_JAVA, "java --module-path /m -m shop/com.example.Main", "/", "com.example.Main" },
 	{ RUNTIME_JAVA, "java -Dotel.service.name=cart -jar x.jar", "/", "cart" },
 	{ RUNTIME_JAVA, "java -Dspring.application.name=cart -jar x.jar", "/", "cart" },
-	{ RUNTIME_JAVA, "java Cart.java", "/", "Cart.java" },
+	{ RUNTIME_JAVA, "java src/Cart.java", "/", "Cart" },
 	{ RUNTIME_JAVA, "java -version", "/", NULL },
 	{ RUNTIME_JAVA, "java -jar", "/", NULL },
 	{ RUNTIME_RUBY, "ruby -I lib cart.rb", "/", "cart" },

@@ -149,7 +149,10 @@ static bool find_program(const struct facts *facts, const struct interpreter *in
 		if (arg.n < 2 || arg.p[0] != '-') {
 			if (in->runtime == RUNTIME_DOTNET && slice_eq(arg, SLICE("exec")))
 				continue;
-			*ret = (struct program){ arg, in->runtime != RUNTIME_JAVA, i + 1 };
+			/* java takes a class, "com.example.Main", or a source file */
+			bool is_path = in->runtime != RUNTIME_JAVA || memmem(arg.p, arg.n, ".java", 5);
+
+			*ret = (struct program){ arg, is_path, i + 1 };
 			return arg.p[0] != '-';
 		}
 		if (slice__in(arg, in->no_script))
