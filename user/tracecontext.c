@@ -39,15 +39,6 @@ static bool give(const struct found *found, struct remote_context *ret)
 	return true;
 }
 
-static struct slice trim(struct slice s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* Takes everything before the first separator off the front (all, when there is none). */
 static struct slice cut(struct slice *rest, char separator)
 {
@@ -97,7 +88,7 @@ bool traceparent__parse(struct slice value, struct remote_context *ret)
 	struct found found = { .sampled_known = true };
 	uint8_t version;
 
-	value = trim(value);
+	value = slice_trim(value);
 	if (value.n < TRACEPARENT_LEN || !hex_exact(slice(value.p, 2), &version, 1) ||
 	    version == 0xff)
 		return false;
@@ -149,7 +140,7 @@ struct state_list {
 static bool state_add(struct state_list *list, struct slice field)
 {
 	while (field.n) {
-		struct slice member = trim(cut(&field, ','));
+		struct slice member = slice_trim(cut(&field, ','));
 		struct slice value = member;
 		struct slice key;
 		unsigned int i = 0;
@@ -224,7 +215,7 @@ static bool b3_trace_id(struct slice text, uint8_t ret[16])
 bool b3__parse(struct slice value, struct remote_context *ret)
 {
 	struct found found = { .flags = 0 };
-	struct slice rest = trim(value);
+	struct slice rest = slice_trim(value);
 	struct slice state;
 	uint8_t parent[8];
 
@@ -250,16 +241,16 @@ static bool b3_multi(const struct header_source *source, struct remote_context *
 	struct slice value;
 
 	if (!source->get(source->ctx, SLICE("x-b3-traceid"), 0, &value) ||
-	    !b3_trace_id(trim(value), found.trace_id) ||
+	    !b3_trace_id(slice_trim(value), found.trace_id) ||
 	    !source->get(source->ctx, SLICE("x-b3-spanid"), 0, &value) ||
-	    !hex_exact(trim(value), found.span_id, 8))
+	    !hex_exact(slice_trim(value), found.span_id, 8))
 		return false;
 	if (source->get(source->ctx, SLICE("x-b3-flags"), 0, &value) &&
-	    slice_eq(trim(value), SLICE("1"))) {
+	    slice_eq(slice_trim(value), SLICE("1"))) {
 		found.sampled_known = true;
 		found.flags = FLAG_SAMPLED;
 	} else if (source->get(source->ctx, SLICE("x-b3-sampled"), 0, &value)) {
-		value = trim(value);
+		value = slice_trim(value);
 		if (slice_eq(value, SLICE("1")) || slice_ieq(value, SLICE("true"))) {
 			found.sampled_known = true;
 			found.flags = FLAG_SAMPLED;
@@ -280,7 +271,7 @@ bool uber__parse(struct slice value, struct remote_context *ret)
 	struct slice rest, part;
 	size_t n = 0;
 
-	value = trim(value);
+	value = slice_trim(value);
 	if (value.n > sizeof(text))
 		return false;
 	for (size_t i = 0; i < value.n; i++) {
@@ -314,10 +305,10 @@ bool xray__parse(struct slice value, struct remote_context *ret)
 	bool root = false, parent = false;
 
 	while (value.n) {
-		struct slice pair = trim(cut(&value, ';'));
-		struct slice key = trim(cut(&pair, '='));
+		struct slice pair = slice_trim(cut(&value, ';'));
+		struct slice key = slice_trim(cut(&pair, '='));
 
-		pair = trim(pair);
+		pair = slice_trim(pair);
 		if (slice_eq(key, SLICE("Root"))) {
 			root = xray_root(pair, found.trace_id);
 			if (!root)
@@ -339,7 +330,7 @@ bool xray__parse(struct slice value, struct remote_context *ret)
 bool gcp__parse(struct slice value, struct remote_context *ret)
 {
 	struct found found = { .flags = 0 };
-	struct slice options = trim(value);
+	struct slice options = slice_trim(value);
 	struct slice ids = cut(&options, ';');
 	uint64_t span = 0;
 

@@ -44,7 +44,18 @@ static inline bool slice_starts(struct slice s, struct slice prefix)
 /* s without its first n bytes (all of them when it has fewer) */
 static inline struct slice slice_from(struct slice s, size_t n)
 {
-	return n < s.n ? slice(s.p + n, s.n - n) : slice(s.p + s.n, 0);
+	/* no arithmetic on NULL, which an empty slice may hold */
+	return n < s.n ? slice(s.p + n, s.n - n) : slice(s.n ? s.p + s.n : s.p, 0);
+}
+
+/* without spaces and tabs at both ends */
+static inline struct slice slice_trim(struct slice s)
+{
+	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = slice_from(s, 1);
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
 }
 
 #endif

@@ -48,15 +48,6 @@ static struct slice clip(struct slice s)
 	return slice(s.p, n);
 }
 
-static struct slice trim(struct slice s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 static struct slice field(const struct request *request, enum http1_field id)
 {
 	if (!(request->facts->present & 1u << id))
@@ -118,13 +109,13 @@ static bool forwarded(struct slice value, struct slice name, struct slice *ret)
 
 		while (n < value.n && (quoted || (value.p[n] != ',' && value.p[n] != ';')))
 			quoted ^= value.p[n++] == '"';
-		pair = trim(slice(value.p, n));
+		pair = slice_trim(slice(value.p, n));
 		value = slice_from(value, n + 1);
 		equals = pair.n ? memchr(pair.p, '=', pair.n) : NULL;
 		if (!equals)
 			continue;
-		key = trim(slice(pair.p, (size_t)(equals - pair.p)));
-		pair = trim(slice_from(pair, (size_t)(equals - pair.p) + 1));
+		key = slice_trim(slice(pair.p, (size_t)(equals - pair.p)));
+		pair = slice_trim(slice_from(pair, (size_t)(equals - pair.p) + 1));
 		if (!slice_ieq(key, name))
 			continue;
 		if (pair.n >= 2 && pair.p[0] == '"' && pair.p[pair.n - 1] == '"')
@@ -140,7 +131,7 @@ static struct slice first_of_list(struct slice value)
 {
 	const char *comma = value.n ? memchr(value.p, ',', value.n) : NULL;
 
-	return trim(comma ? slice(value.p, (size_t)(comma - value.p)) : value);
+	return slice_trim(comma ? slice(value.p, (size_t)(comma - value.p)) : value);
 }
 
 /* --- the request target, RFC 9112 section 3.2 ------------------------------------------------ */

@@ -66,15 +66,6 @@ static enum http1_field field_id(struct slice name)
 	return HTTP1_FIELD_OTHER;
 }
 
-static struct slice trim(struct slice s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* Takes the next line off the front, without its end; a bare LF ends one too (section 2.2). */
 static bool next_line(struct slice *rest, struct slice *ret_line)
 {
@@ -126,13 +117,13 @@ static bool request_line(struct slice head, struct slice line, struct http1_fact
 	    line.p[method.n] != ' ')
 		return false;
 
-	struct slice rest = trim(slice_from(line, method.n + 1));
+	struct slice rest = slice_trim(slice_from(line, method.n + 1));
 
 	if (rest.n < 10 || rest.p[rest.n - 9] != ' ' ||
 	    !http1_head__version(slice(rest.p + rest.n - 8, 8), &facts->minor))
 		return false;
 
-	struct slice target = trim(slice(rest.p, rest.n - 9));
+	struct slice target = slice_trim(slice(rest.p, rest.n - 9));
 
 	if (!target.n)
 		return false;
@@ -173,7 +164,7 @@ static void take_length(struct slice value, struct http1_facts *facts)
 	do {
 		const char *comma = rest.n ? memchr(rest.p, ',', rest.n) : NULL;
 		struct slice digits =
-			trim(slice(rest.p, comma ? (size_t)(comma - rest.p) : rest.n));
+			slice_trim(slice(rest.p, comma ? (size_t)(comma - rest.p) : rest.n));
 		uint64_t length = 0;
 		bool good = digits.n > 0;
 
@@ -201,15 +192,15 @@ static void take_coding(struct slice value, struct http1_facts *facts)
 	struct slice last = value;
 	const char *comma;
 
-	value = trim(value);
+	value = slice_trim(value);
 	/* empty elements do not count, RFC 9110 section 5.6.1 */
 	while (value.n && value.p[value.n - 1] == ',')
-		value = trim(slice(value.p, value.n - 1));
+		value = slice_trim(slice(value.p, value.n - 1));
 	if (!value.n)
 		return;
 	facts->lengths |= HTTP1_HAS_CODING;
 	comma = memrchr(value.p, ',', value.n);
-	last = comma ? trim(slice_from(value, (size_t)(comma - value.p) + 1)) : value;
+	last = comma ? slice_trim(slice_from(value, (size_t)(comma - value.p) + 1)) : value;
 	if (slice_ieq(last, SLICE("chunked")))
 		facts->lengths |= HTTP1_CHUNKED;
 	else
@@ -229,7 +220,7 @@ static bool split_field(struct slice line, bool request, struct slice *ret_name,
 	if (!n || colon == line.n || line.p[colon] != ':')
 		return false;
 	*ret_name = slice(line.p, n);
-	*ret_value = trim(slice_from(line, colon + 1));
+	*ret_value = slice_trim(slice_from(line, colon + 1));
 	return true;
 }
 
