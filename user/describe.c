@@ -57,14 +57,31 @@ const char *describe__errno(uint32_t error)
 	return "_OTHER";
 }
 
+/* inet_ntop() goes through printf, which was a fifth of what a span costs to describe. */
+static void format_ipv4(const uint8_t address[4], char *text)
+{
+	for (int i = 0; i < 4; i++) {
+		unsigned int byte = address[i];
+
+		if (i)
+			*text++ = '.';
+		if (byte >= 100)
+			*text++ = (char)('0' + byte / 100);
+		if (byte >= 10)
+			*text++ = (char)('0' + byte / 10 % 10);
+		*text++ = (char)('0' + byte % 10);
+	}
+	*text = 0;
+}
+
 const char *describe__address(const struct conn_tuple *tuple, bool peer, char text[110])
 {
-	const void *address = peer ? tuple->peer_addr : tuple->local_addr;
+	const uint8_t *address = peer ? tuple->peer_addr : tuple->local_addr;
 
 	text[0] = 0;
 	/* The path of a Unix socket is not part of the tuple. */
 	if (tuple->family == FAMILY_INET)
-		inet_ntop(AF_INET, address, text, 110);
+		format_ipv4(address, text);
 	else if (tuple->family == FAMILY_INET6)
 		inet_ntop(AF_INET6, address, text, 110);
 	return text;

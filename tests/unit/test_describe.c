@@ -3,6 +3,7 @@
  * Golden spans: two heads of bytes in, the whole attribute set out, in order, with types. A row's
  * text is "name kind status" and one line per attribute.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -212,8 +213,7 @@ static const char *value(const struct span *span, const char *key)
 	return text;
 }
 
-static void expect_attr(enum conn_role side, const char *request, const char *key,
-			 const char *want)
+static void expect_attr(enum conn_role side, const char *request, const char *key, const char *want)
 {
 	struct span *span = one(side, request, OK);
 
@@ -526,6 +526,24 @@ static void identity_and_times(void **state)
 	ids__free(ids);
 }
 
+static void addresses(void **state)
+{
+	static const char *const texts[] = {
+		"0.0.0.0", "1.9.10.11", "99.100.101.109", "199.200.255.254", "127.0.0.1",
+	};
+	char text[110];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct conn_tuple tuple = { .family = FAMILY_INET };
+
+		inet_pton(AF_INET, texts[i], tuple.peer_addr);
+		assert_string_equal(describe__address(&tuple, true, text), texts[i]);
+		assert_string_equal(describe__address(&tuple, false, text), "0.0.0.0");
+	}
+	assert_string_equal(
+		describe__address(&(struct conn_tuple){ .family = FAMILY_UNIX }, true, text), "");
+}
+
 static void redaction(void **state)
 {
 	static const struct slice own[] = { SLICE("mine") };
@@ -599,6 +617,7 @@ int main(void)
 		cmocka_unit_test(lost_heads),
 		cmocka_unit_test(failed_connects),
 		cmocka_unit_test(identity_and_times),
+		cmocka_unit_test(addresses),
 		cmocka_unit_test(redaction),
 	};
 
