@@ -2,7 +2,8 @@
 /*
  * export: spans -> batches -> exporters. Owns one bounded queue and the retries of each exporter;
  * an exporter only turns a batch into bytes, starts sending them and answers done / retry / drop.
- * Nothing here blocks: progress is made in export__tick.
+ * Nothing here blocks: progress is made in export__tick. What happens to a destination is logged
+ * here, once per change; everything below is silent.
  */
 #ifndef SPANPROBE_EXPORT_H
 #define SPANPROBE_EXPORT_H
@@ -20,20 +21,28 @@ enum export_verdict {
 
 struct export_result {
 	enum export_verdict verdict;
+	bool unreachable;         /* EXPORT_RETRY: nobody there; tried again for ever */
 	uint64_t retry_after_ns;  /* asked for by the receiver; 0: none */
 	uint32_t rejected;        /* spans refused by a partial success */
-	char message[256];        /* for the log: outcome in the receiver's words */
+	char message[256];        /* for the log: the outcome in the receiver's words; may be "" */
 };
 
 /* One destination. All functions get `self`. */
 struct exporter {
-	const char *name; /* "otlp", "file", "console" */
+	const char *name;    /* "otlp", "file", "console" */
+	const char *where;   /* for messages: "http://localhost:4318", a path */
+	uint64_t timeout_ns; /* of one batch with its retries; 0: none */
+	bool immediate;      /* wants spans at once, not in batches */
 	void *self;
 	/* Begin to send spans[0..count) with the scope's loss counters; they stay valid until poll
-	 * answers something else than EXPORT_PENDING. Called again with again = true for a retry. */
-	void (*send)(void *self, struct span *const *spans, uint32_t count, bool again);
+	 * answers something else than EXPORT_PENDING. Called again with again = true for a retry.
+	 * 0, -E2BIG: over the receiver's size limit, send fewer, or another negative errno. */
+	int (*send)(void *self, struct span *const *spans, uint32_t count, bool again);
 	struct export_result (*poll)(void *self, uint64_t now_ns);
 	void (*cancel)(void *self);
+	/* At every tick; last = true: the end is near, hold nothing back. Answers whether it still
+	 * holds something. May be NULL. */
+	bool (*tick)(void *self, uint64_t now_ns, bool last);
 	void (*free)(void *self);
 };
 
@@ -64,13 +73,16 @@ int export__add(struct export *export, const char *spec, struct buf *why);
 struct span_sink export__sink(struct export *export);
 void export__push(struct export *export, struct span *span);
 void export__tick(struct export *export, uint64_t now_ns);
-/* How long the caller may sleep: 0 while a transfer is under way */
+/* How long the caller may sleep: a millisecond or some while a transfer is under way */
 uint64_t export__idle_ns(const struct export *export, uint64_t now_ns);
 /* Sends all that is queued until deadline_ns (monotonic); what remains is counted and dropped. */
 void export__flush(struct export *export, uint64_t deadline_ns);
 void export__free(struct export *export);
 
-/* Makers, one per file in export/. NULL with a reason in why. */
+/* For exporters of other makers (tests): takes over what the exporter owns, also on failure. */
+int export__adopt(struct export *export, const struct exporter *exporter);
+
+/* Makers, one per file in export/. 0, or negative errno with the reason in why. */
 int otlp_http__new(const struct otlp_opts *opts, struct stats *stats, struct exporter *ret,
 		   struct buf *why);
 int json_file__new(const char *path, struct stats *stats, struct exporter *ret, struct buf *why);

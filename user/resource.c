@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/pairs.h"
 
-/* Bounds for decode: a recording may be made by an enemy. */
-#define PAIRS_MAX (1u << 16)
+#define PAIRS_MAX (1u << 16) /* bytes of OTEL_RESOURCE_ATTRIBUTES of any process */
 
 struct resource *resource__new(void)
 {
@@ -113,79 +113,19 @@ struct slice resource__service_name(const struct resource *resource)
 	return SLICE("unknown_service");
 }
 
-/* --- OTEL_RESOURCE_ATTRIBUTES ------------------------------------------------------------- */
-
-static struct slice trim(struct slice s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Appends s with its %XX resolved; false for a malformed escape. */
-static bool percent_decode(struct slice s, struct buf *out)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == '%') {
-			int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
-			int low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return false;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		buf__append(out, &c, 1);
-	}
-	return true;
-}
-
 /* One walk checks (resource NULL), a second one sets: an error must leave the resource alone. */
 static int walk_pairs(struct slice pairs, struct resource *resource, struct buf *scratch)
 {
-	while (pairs.n) {
-		const char *comma = memchr(pairs.p, ',', pairs.n);
-		struct slice pair = slice(pairs.p, comma ? (size_t)(comma - pairs.p) : pairs.n);
+	struct slice key, value;
+	int more;
 
-		pairs = slice_from(pairs, pair.n + 1);
-		pair = trim(pair);
-		if (!pair.n)
-			continue; /* "a=b," and "a=b,,c=d" are common and harmless */
-		const char *equals = memchr(pair.p, '=', pair.n);
-		struct slice key = trim(slice(pair.p, equals ? (size_t)(equals - pair.p) : 0));
-
-		if (!key.n)
-			return -EINVAL;
-		buf__clear(scratch);
-		if (!percent_decode(key, scratch))
-			return -EINVAL;
-		size_t key_n = scratch->n;
-
-		if (!percent_decode(trim(slice_from(pair, (size_t)(equals - pair.p) + 1)), scratch))
-			return -EINVAL;
-		if (scratch->failed)
-			return -ENOMEM;
-		if (!resource)
-			continue;
-		int err = set_text(resource, slice(scratch->p, key_n),
-				   slice_from(slice(scratch->p, scratch->n), key_n));
+	while ((more = pairs__next(&pairs, scratch, &key, &value)) > 0) {
+		int err = resource ? set_text(resource, key, value) : 0;
 
 		if (err)
 			return err;
 	}
-	return 0;
+	return more;
 }
 
 int resource__set_pairs(struct resource *resource, struct slice pairs)

@@ -22,6 +22,7 @@ struct span {
 	uint8_t parent_id[8];
 	bool has_parent;
 	bool remote_parent;    /* the parent's context came in a header */
+	bool exported;         /* counted as exported: another exporter does not count it again */
 	uint8_t trace_flags;   /* W3C: 0x01 sampled, 0x02 random */
 	enum span_kind kind;
 	enum span_status status;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The spans of a batch by resource, as OTLP wants them. */
+#ifndef SPANPROBE_EXPORT_GROUP_H
+#define SPANPROBE_EXPORT_GROUP_H
+
+#include "base/arena.h"
+#include "span.h"
+#include "stats.h"
+
+#define SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
+#define SCOPE_NAME "spanprobe"
+
+struct span_group {
+	const struct resource *resource; /* NULL: spans without one */
+	uint32_t count;
+	uint32_t first; /* of struct span_groups.order */
+};
+
+struct span_groups {
+	struct span_group *groups; /* in order of first appearance: no order by address */
+	uint32_t count;
+	struct span *const *spans;
+	uint32_t *order; /* indices into spans, group by group, else in the order given */
+};
+
+/* 0 or -ENOMEM; ret points into the arena */
+int span_groups__make(struct span *const *spans, uint32_t count, struct arena *arena,
+		      struct span_groups *ret);
+
+static inline const struct span *span_groups__span(const struct span_groups *groups,
+						   const struct span_group *group, uint32_t i)
+{
+	return groups->spans[groups->order[group->first + i]];
+}
+
+/* W3C flags with the OTLP bits that say whether the parent came from another process */
+uint32_t span_flags(const struct span *span);
+
+/* The scope's attributes: spanprobe.lost.<name> for every loss that is not zero */
+struct scope_attrs {
+	uint32_t count;
+	struct attr attrs[LOSS_COUNT];
+	char keys[LOSS_COUNT][48];
+};
+
+void scope_attrs__make(const struct stats *stats, struct scope_attrs *ret);
+
+#endif
