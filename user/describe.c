@@ -123,10 +123,8 @@ static void describe_connect(const struct exchange *exchange, struct span *span)
 			  tuple->family == FAMILY_INET6 ? SLICE("ipv6") : SLICE("ipv4"));
 }
 
-static void set_identity(struct describe *describe, const struct context *context,
-			 struct span *span)
+static void set_identity(const struct context *context, struct span *span)
 {
-	struct stats *stats = describe->opts.stats;
 	const struct remote_context *origin = context__origin(context);
 
 	memcpy(span->trace_id, context->trace_id, sizeof(span->trace_id));
@@ -146,11 +144,8 @@ static void set_identity(struct describe *describe, const struct context *contex
 			span__text(span, slice(origin->trace_state, origin->trace_state_len));
 
 	span__set(span, "spanprobe.parent.by", slice_of(parent_by__name(context->by)));
-	stats->parents[context->by]++;
-	if (context->by == PARENT_BY_NONE) {
+	if (context->by == PARENT_BY_NONE)
 		span__set(span, "spanprobe.root.why", slice_of(root_why__name(context->why)));
-		stats->roots[context->why]++;
-	}
 }
 
 /* end > start, also when a stamp is missing or late */
@@ -171,21 +166,6 @@ static void set_times(const struct describe *describe, const struct exchange *ex
 	span->end_ns = end + (uint64_t)describe->wall_offset_ns;
 }
 
-static void count(struct describe *describe, const struct exchange *exchange,
-		  const struct span *span)
-{
-	struct stats *stats = describe->opts.stats;
-
-	stats->spans_made++;
-	stats->lost[LOSS_ATTRIBUTE_LIMIT] += span->attr_dropped;
-	if (!exchange->protocol)
-		return;
-	if (exchange->side == ROLE_SERVER)
-		stats->requests_served++;
-	else
-		stats->requests_made++;
-}
-
 void describe__push(struct describe *describe, struct exchange *exchange, enum exchange_step step)
 {
 	struct resource *resource = describe->opts.fallback;
@@ -204,11 +184,12 @@ void describe__push(struct describe *describe, struct exchange *exchange, enum e
 		exchange->protocol->describe(exchange, &describe->opts.describe, span);
 	else
 		describe_connect(exchange, span);
-	set_identity(describe, exchange->context, span);
+	set_identity(exchange->context, span);
 	set_times(describe, exchange, span);
 	if (exchange->flags & MESSAGE_INCOMPLETE)
 		span__set_bool(span, "spanprobe.incomplete", true);
-	count(describe, exchange, span);
+	describe->opts.stats->spans_made++;
+	describe->opts.stats->lost[LOSS_ATTRIBUTE_LIMIT] += span->attr_dropped;
 	exchange__free(exchange);
 	describe->next.push(describe->next.ctx, span);
 	span__unref(span);

@@ -338,6 +338,9 @@ static void outcomes(void **state)
 		{ ROLE_CLIENT, 0, NONE, ETIMEDOUT, false, STATUS_ERROR, "ETIMEDOUT" },
 		{ ROLE_CLIENT, 0, NONE, 9999, false, STATUS_ERROR, "_OTHER" },
 		{ ROLE_SERVER, 0, NONE, 0, false, STATUS_ERROR, "no_response" },
+		{ ROLE_SERVER, 200, CUT | MESSAGE_INCOMPLETE, 0, false, STATUS_UNSET, "-" },
+		{ ROLE_SERVER, 200, CUT | MESSAGE_INCOMPLETE, 0, true, STATUS_ERROR,
+		  "connection_closed" },
 		{ ROLE_SERVER, 0, MESSAGE_INCOMPLETE, 0, false, STATUS_UNSET, "-" },
 	};
 
@@ -360,7 +363,7 @@ static void outcomes(void **state)
 			fail_msg("row %zu: status %d, %s", i, span->status,
 				 value(span, "error.type"));
 		assert_int_equal(span__get(span, "spanprobe.incomplete") != NULL,
-				 rows[i].cut == MESSAGE_INCOMPLETE);
+				 (rows[i].cut & MESSAGE_INCOMPLETE) != 0);
 		span__unref(span);
 	}
 }
@@ -466,7 +469,6 @@ static void failed_connects(void **state)
 			      "network.transport=tcp\n"
 			      "network.type=ipv6\n");
 	assert_int_equal(stats.spans_made, before.spans_made + 1);
-	assert_int_equal(stats.requests_made, before.requests_made);
 }
 
 static void identity_and_times(void **state)
@@ -475,7 +477,6 @@ static void identity_and_times(void **state)
 	struct context *parent = context__new(ids);
 	struct remote_context *remote = calloc(1, sizeof(*remote));
 	struct exchange *exchange = make(ROLE_CLIENT, "GET / HTTP/1.1\r\n\r\n", OK);
-	struct stats before = stats;
 	struct span *span;
 
 	memset(remote->trace_id, 7, 16);
@@ -501,8 +502,6 @@ static void identity_and_times(void **state)
 	assert_null(span__get(span, "spanprobe.root.why"));
 	assert_int_equal(span->start_ns, 1001000);
 	assert_int_equal(span->end_ns, 1003000);
-	assert_int_equal(stats.parents[PARENT_BY_THREAD], before.parents[PARENT_BY_THREAD] + 1);
-	assert_int_equal(stats.requests_made, before.requests_made + 1);
 	span__unref(span);
 
 	/* the parent itself: its parent came in a header; its end is not after its start */

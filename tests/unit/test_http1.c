@@ -348,6 +348,47 @@ static void a_lost_message_keeps_its_place(void **state)
 	assert_int_equal(f.body, 0);
 }
 
+/* The body that the response to one of these methods is read with. */
+static uint64_t answer(struct reader *r)
+{
+	static const char response[] = "HTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\n";
+	struct frame f;
+
+	assert_int_equal(http1_protocol.frame(slice_of(response), false, r->state, r->facts, &f),
+			 FRAME_OK);
+	return f.body;
+}
+
+static void a_response_before_its_request(void **state)
+{
+	struct reader r = { .request = false };
+
+	ask(&r, "GET");
+	assert_int_equal(answer(&r), 1);
+	assert_int_equal(answer(&r), 1); /* to the next one, which is stamped later */
+	ask(&r, "GET");
+	ask(&r, "HEAD");
+	assert_int_equal(answer(&r), 0);
+	ask(&r, "GET");
+	assert_int_equal(answer(&r), 1);
+
+	/* a response whose request was lost looks the same, and shifts nothing either */
+	assert_int_equal(answer(&r), 1);
+	ask(&r, "HEAD");
+	assert_int_equal(answer(&r), 0);
+	ask(&r, "GET");
+	assert_int_equal(answer(&r), 1);
+	ask(&r, "HEAD");
+	assert_int_equal(answer(&r), 0);
+
+	/* on a connection met in the middle, the first response says nothing */
+	memset(&r, 0, sizeof(r));
+	assert_int_equal(answer(&r), 1);
+	ask(&r, "GET HEAD");
+	assert_int_equal(answer(&r), 1);
+	assert_int_equal(answer(&r), 0);
+}
+
 static void only_a_body_without_length_ends_at_close(void **state)
 {
 	struct reader r = { .request = false };
@@ -453,6 +494,7 @@ int main(void)
 		cmocka_unit_test(heads_up_to_64k),
 		cmocka_unit_test(open_requests_beyond_the_ring),
 		cmocka_unit_test(a_lost_message_keeps_its_place),
+		cmocka_unit_test(a_response_before_its_request),
 		cmocka_unit_test(only_a_body_without_length_ends_at_close),
 		cmocka_unit_test(detection),
 	};

@@ -33,6 +33,10 @@ struct http1_state {
 	uint16_t open_first;
 	uint16_t open_count;
 	uint32_t open_beyond; /* open requests that the ring has no room for */
+	bool asked;	      /* a request was seen */
+	bool early;	      /* a response had no request: the next one may be it */
+	bool held;	      /* it came, and is `held_method` should it not have been it */
+	uint8_t held_method;
 	uint8_t open[OPEN_MAX / 4];
 };
 _Static_assert(sizeof(struct http1_state) <= PROTOCOL_STATE_MAX, "http1 state too large");
@@ -45,10 +49,22 @@ static const struct slice methods[] = {
 	SLICE("COPY"),	SLICE("MOVE"),	  SLICE("REPORT"),   SLICE("SEARCH"),	 SLICE("PURGE"),
 };
 
+/*
+ * A send is stamped after the copy, so that of two threads the reader's response may come before
+ * the writer's request. Such a request is answered already and has no place in the ring; if the
+ * response was another's, whose request was lost, the next one finds what is held.
+ */
 static void open_push(struct http1_state *state, enum http1_method method)
 {
 	unsigned int at = (state->open_first + state->open_count) % OPEN_MAX;
 
+	state->asked = true;
+	if (state->early) {
+		state->early = false;
+		state->held = true;
+		state->held_method = method;
+		return;
+	}
 	if (state->open_beyond || state->open_count == OPEN_MAX) {
 		state->open_beyond++;
 		return;
@@ -63,10 +79,16 @@ static enum http1_method open_pop(struct http1_state *state)
 	unsigned int at = state->open_first;
 
 	if (!state->open_count) {
+		bool held = state->held;
+
+		state->held = false;
 		if (state->open_beyond)
 			state->open_beyond--;
-		return HTTP1_METHOD_OTHER;
+		else
+			state->early = !held && state->asked;
+		return held ? state->held_method : HTTP1_METHOD_OTHER;
 	}
+	state->held = false;
 	state->open_first = (uint16_t)((at + 1) % OPEN_MAX);
 	state->open_count--;
 	return state->open[at / 4] >> at % 4 * 2 & 3;

@@ -369,11 +369,10 @@ static void set_outcome(const struct exchange *exchange, uint16_t status, struct
 		return;
 	} else if (exchange->peer_closed) {
 		set_error(span, SLICE("connection_closed"));
-	} else if (exchange->has_response) {
-		set_error(span, SLICE("response_incomplete"));
 	} else if (!(exchange->flags & MESSAGE_INCOMPLETE)) {
-		/* when bytes were lost, the response may have been among them */
-		set_error(span, SLICE("no_response"));
+		/* when bytes were lost, or the agent stopped looking, nobody knows */
+		set_error(span, exchange->has_response ? SLICE("response_incomplete") :
+							 SLICE("no_response"));
 	}
 }
 
