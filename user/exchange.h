@@ -62,6 +62,9 @@ struct exchange {
 	struct process *process;          /* a reference; NULL when unknown */
 	bool conn_reused;                 /* not the first exchange of the connection */
 	bool has_request_head;
+	bool request_ended;               /* its last byte is known */
+	bool response_ended;
+	bool answered;                    /* the step ANSWER has been taken */
 	bool has_response;                /* at least its first byte */
 	bool has_response_head;
 	uint32_t flags;                   /* MESSAGE_* of both messages */

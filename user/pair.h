@@ -2,6 +2,10 @@
 /*
  * pair: requests + responses -> exchanges, in order of the connection or by key. Also makes an
  * exchange without protocol of a connect that failed.
+ *
+ * Steps of an exchange come as BEGIN [HEAD] [REQUEST] [ANSWER] DONE; REQUEST may follow ANSWER (a
+ * server may answer before it has read everything), HEAD never follows REQUEST, and every exchange
+ * that began is DONE once: by its last byte, or by the end of its connection.
  */
 #ifndef SPANPROBE_PAIR_H
 #define SPANPROBE_PAIR_H
@@ -9,7 +13,10 @@
 #include "exchange.h"
 #include "stats.h"
 
-#define PIPELINE_MAX 256 /* open exchanges of one connection */
+#define PIPELINE_MAX     256           /* open exchanges of one connection */
+#define PAIR_OPEN_MAX    32768         /* of all connections */
+#define PAIR_HEADS_MAX   (16u << 20)   /* bytes of heads copied for open exchanges */
+#define PAIR_EARLY_NS    (50ull * 1000 * 1000) /* a response waits so long for its request's event */
 
 struct pair_opts {
 	struct stats *stats;

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include <stdio.h>
+
+#include "trees.h"
+
+/* pair alone: every step is checked for legal order and written down */
+struct log {
+	struct stats stats;
+	struct ids *ids;
+	struct pair *pair;
+	struct message_sink sink;
+	struct exchange *done[1024];
+	int done_count;
+	int began;
+	char steps[4096];
+};
+
+struct seen { /* kept in exchange->attribution, which pair never touches */
+	int mask;
+};
+
+static void on_step(void *ctx, struct exchange *exchange, enum exchange_step step)
+{
+	struct log *log = ctx;
+	struct seen *seen = exchange->attribution;
+	char word[16];
+
+	if (step == EXCHANGE_BEGIN) {
+		assert_null(seen);
+		exchange->attribution = seen = calloc(1, sizeof(*seen));
+		log->began++;
+	}
+	assert_non_null(seen);
+	assert_false(seen->mask & (1 << step)); /* each step once */
+	assert_false(seen->mask & (1 << EXCHANGE_DONE));
+	if (step == EXCHANGE_HEAD)
+		assert_false(seen->mask & (1 << EXCHANGE_REQUEST));
+	seen->mask |= 1 << step;
+	snprintf(word, sizeof(word), "%c%llu ", "BHRAD"[step],
+		 (unsigned long long)exchange -> request.position);
+	if (strlen(log->steps) + strlen(word) < sizeof(log->steps))
+		strcat(log->steps, word);
+	if (step != EXCHANGE_DONE)
+		return;
+	free(seen);
+	exchange->attribution = NULL;
+	assert_true(log->done_count < 1024);
+	log->done[log->done_count++] = exchange;
+}
+
+static int setup(void **state)
+{
+	struct log *log = calloc(1, sizeof(*log));
+
+	log->ids = ids__new_seeded(3);
+	log->pair = pair__new(&(struct pair_opts){ &log->stats, log->ids },
+			      (struct exchange_sink){ on_step, log });
+	log->sink = pair__sink(log->pair);
+	*state = log;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct log *log = *state;
+
+	for (int i = 0; i < log->done_count; i++)
+		exchange__free(log->done[i]);
+	pair__free(log->pair);
+	ids__free(log->ids);
+	free(log);
+	return 0;
+}
+
+enum { B = 1, H = 2, E = 4, ALL = B | H | E };
+
+static void put(struct log *log, struct conn *conn, int parts, enum message_type type,
+		enum direction dir, uint64_t position, uint64_t ns, uint32_t flags)
+{
+	struct message m = make_message(type, dir, position, stamp_of(ns, 1, 1), "head");
+
+	m.flags = flags;
+	if (parts & B)
+		log->sink.begin(log->sink.ctx, conn, &m);
+	if (parts & H)
+		log->sink.head(log->sink.ctx, conn, &m);
+	m.head = slice(NULL, 0);
+	if (parts & E)
+		log->sink.end(log->sink.ctx, conn, &m);
+}
+
+static void req(struct log *log, struct conn *conn, int parts, uint64_t position, uint64_t ns)
+{
+	put(log, conn, parts, MESSAGE_REQUEST, DIR_IN, position, ns, 0);
+}
+
+static void res(struct log *log, struct conn *conn, int parts, uint64_t ns)
+{
+	put(log, conn, parts, MESSAGE_RESPONSE, DIR_OUT, 0, ns, 0);
+}
+
+static void gone(struct log *log, struct conn *conn, uint64_t ns, uint32_t error)
+{
+	struct stamp at = stamp_of(ns, 1, 1);
+
+	log->sink.gone(log->sink.ctx, conn, &at, error);
+}
+
+static void keep_alive(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	req(log, &conn, ALL, 0, 10);
+	res(log, &conn, ALL, 20);
+	req(log, &conn, ALL, 50, 30);
+	res(log, &conn, ALL, 40);
+	gone(log, &conn, 50, 0);
+	assert_string_equal(log->steps, "B0 H0 R0 A0 D0 B50 H50 R50 A50 D50 ");
+	assert_false(log->done[0]->conn_reused);
+	assert_true(log->done[1]->conn_reused);
+	assert_int_equal(log->done[0]->end_ns, 20);
+	assert_int_equal(log->done[0]->request.head.n, 4);
+	assert_int_equal(log->stats.requests_served, 2);
+	for (int i = 0; i < LOSS_COUNT; i++)
+		assert_int_equal(log->stats.lost[i], 0);
+}
+
+static void pipelined_in_order(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	for (int i = 0; i < 4; i++)
+		req(log, &conn, ALL, i, 10);
+	for (int i = 0; i < 4; i++)
+		res(log, &conn, ALL, 20 + i);
+	assert_int_equal(log->done_count, 4);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(log->done[i]->request.position, i);
+		assert_int_equal(log->done[i]->end_ns, 20 + i);
+	}
+	gone(log, &conn, 50, 0);
+}
+
+static void answer_before_the_request_is_complete(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	req(log, &conn, B | H, 0, 10);
+	res(log, &conn, ALL, 20);
+	assert_int_equal(log->done_count, 0);
+	req(log, &conn, E, 0, 30);
+	assert_string_equal(log->steps, "B0 H0 A0 R0 D0 ");
+	assert_int_equal(log->done[0]->end_ns, 20);
+	req(log, &conn, B | H, 7, 40);
+	res(log, &conn, ALL, 50);
+	gone(log, &conn, 60, 0); /* the upload was given up: the answer was whole */
+	assert_int_equal(log->done[1]->end_ns, 50);
+	assert_true(log->done[1]->response_ended);
+	assert_false(log->done[1]->peer_closed);
+}
+
+static void interim_is_no_answer(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	req(log, &conn, B | H, 0, 10);
+	put(log, &conn, ALL, MESSAGE_INTERIM, DIR_OUT, 0, 15, 0);
+	/* known as interim only when its head is there */
+	put(log, &conn, B, MESSAGE_RESPONSE, DIR_OUT, 0, 16, 0);
+	put(log, &conn, H | E, MESSAGE_INTERIM, DIR_OUT, 0, 16, 0);
+	req(log, &conn, E, 0, 20);
+	res(log, &conn, ALL, 30);
+	assert_string_equal(log->steps, "B0 H0 R0 A0 D0 ");
+	assert_int_equal(log->done[0]->response.first.ns, 30);
+	gone(log, &conn, 40, 0);
+}
+
+static void response_alone_is_counted(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	conn.tuple.flags = CONN_MIDSTREAM;
+	res(log, &conn, ALL, 5);
+	req(log, &conn, ALL, 0, 10);
+	res(log, &conn, ALL, 20);
+	res(log, &conn, ALL, 25);
+	gone(log, &conn, 40, 0);
+	assert_int_equal(log->done_count, 1);
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 2);
+	assert_true(log->done[0]->conn_reused);
+	assert_true(log->done[0]->flags & MESSAGE_MIDSTREAM);
+}
+
+static void ends_without_response(void **state)
+{
+	struct log *log = *state;
+	struct conn a = make_conn(1, false), b = make_conn(2, false), c = make_conn(3, false),
+		    d = make_conn(4, false);
+
+	put(log, &a, ALL, MESSAGE_REQUEST, DIR_OUT, 0, 10, 0);
+	gone(log, &a, 99, 104);
+	assert_int_equal(log->done[0]->error, 104);
+	assert_int_equal(log->done[0]->end_ns, 99);
+	assert_false(log->done[0]->has_response);
+
+	put(log, &b, ALL, MESSAGE_REQUEST, DIR_OUT, 0, 10, 0);
+	b.shut[DIR_IN] = true;
+	gone(log, &b, 99, 0);
+	assert_true(log->done[1]->peer_closed);
+
+	put(log, &c, ALL, MESSAGE_REQUEST, DIR_OUT, 0, 10, 0);
+	gone(log, &c, 99, 0); /* the process itself gave up */
+	assert_false(log->done[2]->peer_closed);
+	assert_false(log->done[2]->flags & MESSAGE_INCOMPLETE);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_ALONE], 0);
+
+	put(log, &d, ALL, MESSAGE_REQUEST, DIR_OUT, 0, 10, 0);
+	d.closed = false; /* evicted, or the agent ends */
+	gone(log, &d, 99, 0);
+	assert_true(log->done[3]->flags & MESSAGE_INCOMPLETE);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_ALONE], 1);
+}
+
+static void response_cut_short(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	put(log, &conn, ALL, MESSAGE_REQUEST, DIR_OUT, 0, 10, 0);
+	put(log, &conn, B | H, MESSAGE_RESPONSE, DIR_IN, 0, 20, 0);
+	put(log, &conn, E, MESSAGE_RESPONSE, DIR_IN, 0, 30, MESSAGE_CUT);
+	assert_int_equal(log->done_count, 0);
+	conn.shut[DIR_IN] = true;
+	gone(log, &conn, 40, 0);
+	assert_true(log->done[0]->flags & MESSAGE_CUT);
+	assert_true(log->done[0]->has_response && log->done[0]->peer_closed);
+	assert_false(log->done[0]->response_ended);
+	assert_int_equal(log->done[0]->end_ns, 40);
+}
+
+static void lost_response_does_not_shift_the_rest(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	req(log, &conn, ALL, 0, 10);
+	req(log, &conn, ALL, 1, 30); /* the response to 0 was lost */
+	put(log, &conn, ALL, MESSAGE_RESPONSE, DIR_OUT, 9, 40, MESSAGE_AFTER_GAP);
+	req(log, &conn, ALL, 2, 50);
+	res(log, &conn, ALL, 60);
+	assert_int_equal(log->done_count, 3);
+	assert_int_equal(log->done[0]->request.position, 0);
+	assert_false(log->done[0]->has_response);
+	assert_int_equal(log->done[1]->request.position, 1);
+	assert_int_equal(log->done[1]->end_ns, 40);
+	assert_int_equal(log->done[2]->request.position, 2);
+	assert_int_equal(log->done[2]->end_ns, 60);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_ALONE], 1);
+	gone(log, &conn, 70, 0);
+}
+
+static void pipeline_limit_keeps_the_order(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	for (int i = 0; i < PIPELINE_MAX + 5; i++)
+		req(log, &conn, ALL, i, 10);
+	assert_int_equal(log->stats.lost[LOSS_PIPELINE_FULL], 5);
+	for (int i = 0; i < 10; i++)
+		res(log, &conn, ALL, 20);
+	req(log, &conn, ALL, 1000, 25); /* still behind the skipped ones */
+	for (int i = 0; i < PIPELINE_MAX - 10 + 6; i++)
+		res(log, &conn, ALL, 30);
+	assert_int_equal(log->done_count, PIPELINE_MAX);
+	req(log, &conn, ALL, 2000, 40);
+	res(log, &conn, ALL, 50);
+	assert_int_equal(log->done_count, PIPELINE_MAX + 1);
+	assert_int_equal(log->done[PIPELINE_MAX]->request.position, 2000);
+	assert_int_equal(log->done[PIPELINE_MAX]->end_ns, 50);
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 0);
+	gone(log, &conn, 60, 0);
+}
+
+static void by_key_in_any_order(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+	const uint64_t order[] = { 5, 1, 3 };
+
+	for (uint64_t key = 1; key <= 5; key += 2) {
+		struct message m =
+			make_message(MESSAGE_REQUEST, DIR_IN, key, stamp_of(10, 1, 1), "h");
+
+		m.key = key;
+		log->sink.begin(log->sink.ctx, &conn, &m);
+		log->sink.head(log->sink.ctx, &conn, &m);
+		log->sink.end(log->sink.ctx, &conn, &m);
+	}
+	for (int i = 0; i < 3; i++) {
+		struct message m =
+			make_message(MESSAGE_RESPONSE, DIR_OUT, 0, stamp_of(20, 1, 1), "h");
+
+		m.key = order[i];
+		log->sink.begin(log->sink.ctx, &conn, &m);
+		log->sink.head(log->sink.ctx, &conn, &m);
+		log->sink.end(log->sink.ctx, &conn, &m);
+		assert_int_equal(log->done[i]->request.key, order[i]);
+	}
+	gone(log, &conn, 60, 0);
+}
+
+/* A client that writes on one thread and reads on another: the answer's event may be first. */
+static void early_response_waits_for_its_request(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	put(log, &conn, ALL, MESSAGE_REQUEST, DIR_OUT, 0, 10, 0);
+	put(log, &conn, ALL, MESSAGE_RESPONSE, DIR_IN, 0, 20, 0);
+	put(log, &conn, ALL, MESSAGE_RESPONSE, DIR_IN, 5, 30, 0);
+	assert_int_equal(log->done_count, 1);
+	put(log, &conn, ALL, MESSAGE_REQUEST, DIR_OUT, 7, 31, 0);
+	assert_string_equal(log->steps, "B0 H0 R0 A0 D0 B7 H7 R7 A7 D7 ");
+	assert_true(log->done[1]->request.first.ns <= 30);
+	assert_int_equal(log->done[1]->end_ns, log->done[1]->request.first.ns + 1);
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 0);
+
+	put(log, &conn, B | H, MESSAGE_RESPONSE, DIR_IN, 9, 40, 0);
+	pair__tick(log->pair, 41);
+	pair__tick(log->pair, 40 + PAIR_EARLY_NS + 1);
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 1);
+	put(log, &conn, E, MESSAGE_RESPONSE, DIR_IN, 9, 60, 0);
+	gone(log, &conn, 70 * MS, 0);
+	assert_int_equal(log->began, 2);
+}
+
+static void failed_connect(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+	struct stamp at = stamp_of(500, 0, 0);
+
+	conn.opened_ns = 400;
+	conn.pid = 9;
+	pair__connect_failed(log->pair, &conn, &at, 111);
+	assert_string_equal(log->steps, "B0 D0 ");
+	assert_null(log->done[0]->protocol);
+	assert_int_equal(log->done[0]->error, 111);
+	assert_int_equal(log->done[0]->request.first.ns, 400);
+	assert_int_equal(log->done[0]->end_ns, 500);
+}
+
+/* Any sequence of messages: no crash, no leak, every exchange that began is done once. */
+static void any_sequence(void **state)
+{
+	struct log *log = *state;
+	struct conn conns[4];
+	unsigned int seed = 11;
+
+	for (int i = 0; i < 4; i++)
+		conns[i] = make_conn(i, i & 1);
+	for (int i = 0; i < 3000 && log->done_count < 1000; i++) {
+		int n = rand_r(&seed) % 4, what = rand_r(&seed) % 40;
+		uint32_t flags = rand_r(&seed) % 8 == 0 ? 1u << rand_r(&seed) % 5 : 0;
+		int parts = rand_r(&seed) % 3 ? ALL : rand_r(&seed) % 8;
+		bool request = what & 1;
+
+		if (what == 0)
+			gone(log, &conns[n], i, 0);
+		else
+			put(log, &conns[n], parts,
+			    request  ? MESSAGE_REQUEST :
+			    what < 8 ? MESSAGE_INTERIM :
+				       MESSAGE_RESPONSE,
+			    request == !!(n & 1) ? DIR_IN : DIR_OUT, i, i, flags);
+	}
+	for (int i = 0; i < 4; i++)
+		gone(log, &conns[i], 5000, 0);
+	assert_true(log->began > 100);
+	assert_int_equal(log->began, log->done_count);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(keep_alive),
+		TEST(pipelined_in_order),
+		TEST(answer_before_the_request_is_complete),
+		TEST(interim_is_no_answer),
+		TEST(response_alone_is_counted),
+		TEST(ends_without_response),
+		TEST(response_cut_short),
+		TEST(lost_response_does_not_shift_the_rest),
+		TEST(pipeline_limit_keeps_the_order),
+		TEST(by_key_in_any_order),
+		TEST(early_response_waits_for_its_request),
+		TEST(failed_connect),
+		TEST(any_sequence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

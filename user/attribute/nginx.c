@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * nginx and loops like it: a worker makes its call in the turn of the read that asked for it, or
+ * opens a connection in that turn. So what was read last is what it acts for; except when another
+ * open request waits for nothing that we see (a timer, a name, a limit): then the turn may be
+ * its, begun by an event that no socket shows.
+ */
+#include "attribute/unit.h"
+
+static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
+{
+	struct request *cur = unit->cur;
+
+	if (!unit->mux)
+		return threads_rules.who(unit, at);
+	if (!cur)
+		return verdict_root(unit->open ? ROOT_WHY_DOUBT : ROOT_WHY_NO_REQUEST);
+	if (!cur->open)
+		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
+	if (cur->unit != unit || unit->idle > (request__idle(cur) ? 1 : 0))
+		return verdict_root(ROOT_WHY_DOUBT);
+	return (struct verdict){ cur, PARENT_BY_TURN, ROOT_WHY_ENTRY };
+}
+
+const struct unit_rules nginx_rules = {
+	.name = "nginx",
+	.moves_freely = true, /* sendfile in its thread pool */
+	.who = nginx__who,
+};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Threads. A thread that has one request open and never had two acts for that one: exact for
+ * thread-per-request programs, and for event loops as long as they are alone with one request.
+ * Once a thread has had two open requests its calls could be for either (mux), and where work
+ * moves between threads it proves nothing at all: then there is no parent.
+ */
+#include "attribute/unit.h"
+
+static struct verdict threads__who(struct unit *unit, const struct stamp *at)
+{
+	struct request *cur = unit->cur;
+
+	if (!unit->open && !unit->group->migrating)
+		return verdict_root(cur && !cur->stale ? ROOT_WHY_CLOSED :
+				    cur		       ? ROOT_WHY_DOUBT :
+							 ROOT_WHY_NO_REQUEST);
+	if (unit->mux || unit->group->migrating || unit->open > 1)
+		return verdict_root(ROOT_WHY_DOUBT);
+	/* the one open request must be what the thread works on, not the answer to something else */
+	if (!cur || cur->unit != unit)
+		return verdict_root(ROOT_WHY_DOUBT);
+	if (!cur->open)
+		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
+	return (struct verdict){ cur, PARENT_BY_THREAD, ROOT_WHY_ENTRY };
+}
+
+const struct unit_rules threads_rules = {
+	.name = "threads",
+	.who = threads__who,
+};
+
+/* Runtimes that move their units over threads, and programs not looked at yet. */
+static struct verdict nobody__who(struct unit *unit, const struct stamp *at)
+{
+	return verdict_root(ROOT_WHY_RUNTIME);
+}
+
+static const struct unit_rules nobody_rules = {
+	.name = "nobody",
+	.no_connect = true,
+	.who = nobody__who,
+};
+
+const struct unit_rules *unit_rules__of(const struct process *process)
+{
+	if (!process || process->runtime == RUNTIME_GO)
+		return &nobody_rules;
+	return process->runtime == RUNTIME_NGINX ? &nginx_rules : &threads_rules;
+}
