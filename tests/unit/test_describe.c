@@ -235,6 +235,11 @@ static void urls_of_clients(void **state)
 		{ "GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", "http://[::1]:8080/", "::1",
 		  "8080" },
 		{ "GET / HTTP/1.1\r\nHost: h:99999\r\n\r\n", "http://h:99999/", "h", "80" },
+		{ "GET / HTTP/1.1\r\nHost: h:9090\r\n\r\n", "http://h:9090/", "h", "9090" },
+		{ "GET / HTTP/1.1\r\nHost: h:80x\r\n\r\n", "http://h:80x/", "h", "80" },
+		{ "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", "http://10.0.0.2:40000/", "10.0.0.2",
+		  "40000" },
+		{ "GET h9+x://h/ HTTP/1.1\r\n\r\n", "h9+x://h/", "h", "80" },
 		{ "GET / HTTP/1.1\r\nHost: \r\n\r\n", "http://10.0.0.2:40000/", "10.0.0.2",
 		  "40000" },
 	};
@@ -263,6 +268,8 @@ static void what_proxies_say(void **state)
 		  "_hidden", "-" },
 		{ GET_WITH("Forwarded: for=unknown\r\n"), "http", "inner", "8080", "10.0.0.2",
 		  "40000" },
+		{ GET_WITH("Forwarded: for=\"1.1.1.1\r\n"), "http", "inner", "8080", "\"1.1.1.1",
+		  "-" },
 		{ GET_WITH("Forwarded: ;;=,for=\r\nX-Forwarded-For: \r\n"), "http", "inner", "8080",
 		  "10.0.0.2", "40000" },
 		{ GET_WITH(
@@ -287,6 +294,8 @@ static void what_proxies_say(void **state)
 	expect_attr(ROLE_SERVER, "GET http://h?q HTTP/1.1\r\n\r\n", "url.path", "/");
 	expect_attr(ROLE_SERVER, "GET http://h?q HTTP/1.1\r\n\r\n", "url.query", "q");
 	expect_attr(ROLE_SERVER, "GET /? HTTP/1.1\r\n\r\n", "url.query", "-");
+	expect_attr(ROLE_SERVER, "GET a:b HTTP/1.1\r\n\r\n", "url.path", "a:b");
+	expect_attr(ROLE_SERVER, "GET 1x://h/p HTTP/1.1\r\n\r\n", "url.path", "1x://h/p");
 	expect_attr(ROLE_SERVER, "OPTIONS * HTTP/1.1\r\n\r\n", "url.path", "*");
 }
 
@@ -508,7 +517,7 @@ static void identity_and_times(void **state)
 	exchange = make(ROLE_SERVER, "GET / HTTP/1.1\r\n\r\n", OK);
 	context__unref(exchange->context);
 	exchange->context = parent;
-	exchange->end_ns = 900;
+	exchange->end_ns = 1000;
 	span = describe_it(exchange);
 	assert_true(span->has_parent && span->remote_parent);
 	assert_int_equal(span->parent_id[0], 8);
@@ -545,7 +554,11 @@ static void addresses(void **state)
 
 static void redaction(void **state)
 {
+#define LONG_KEY                                                                                   \
+	"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"        \
+	"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 	static const struct slice own[] = { SLICE("mine") };
+	static const struct slice decoded[] = { SLICE("jO"), SLICE("\x01") };
 	static const struct {
 		const char *query, *want;
 		struct redact_keys keys;
@@ -570,6 +583,13 @@ static void redaction(void **state)
 		{ "mine=1&sig=2", "mine=REDACTED&sig=2", { own, 1 } },
 		{ "mine=1&sig=2", "mine=1&sig=2", { own, 0 } },
 		{ "%6", "%6", { 0 } },
+		{ "si%67=1&si%6=1&si%67", "si%67=REDACTED&si%6=1&si%67", { 0 } },
+		{ "s%69g%=1&%zzsig=1&%s%69g=1", "s%69g%=1&%zzsig=1&%s%69g=1", { 0 } },
+		{ "%6bey=1&t%6Fken=2&%70wd=3&api%5fke%79=4&%kkey=5",
+		  "%6bey=REDACTED&t%6Fken=REDACTED&%70wd=REDACTED&api%5fke%79=REDACTED&%kkey=5",
+		  { 0 } },
+		{ "%6a%4f=1&%g1=2&J%4F=3", "%6a%4f=REDACTED&%g1=2&J%4F=3", { decoded, 2 } },
+		{ LONG_KEY "%=1", LONG_KEY "%=1", { 0 } },
 	};
 	char buf[512];
 

@@ -76,6 +76,7 @@ static void read_on(struct reader *r, size_t avail)
 			buf__puts(&r->log, "+*");
 		else if (f.body)
 			buf__printf(&r->log, "+%llu", (unsigned long long)f.body);
+		assert_true(f.quiet_worthy == (f.body > 0));
 		assert_true(f.payload == (f.body == FRAME_UNTIL_CLOSE ? 0 : f.body));
 		buf__printf(&r->log, "%s%s%s%s ", f.last ? "." : "", f.leaves ? "^" : "",
 			    f.wants_all ? "a" : "", f.flags & MESSAGE_SMUGGLING ? "!" : "");
@@ -123,6 +124,9 @@ static const struct {
 	  "m38+5. m18. " },
 	{ REQ, "POST / HTTP/1.1\r\ncontent-length:0\r\n\r\nGET / HTTP/1.1\r\n\r\n", "m37. m18. " },
 	{ REQ, "POST / HTTP/1.1\r\nContent-Length: 5, 5\r\n\r\nhello", "m41+5. " },
+	{ REQ, "POST / HTTP/1.1\r\nContent-Length: 5,5\r\n\r\nhello", "m40+5. " },
+	{ REQ, "POST / HTTP/1.1\r\nTransfer-Encoding: gzip,chunked\r\n\r\n0\r\n\r\n",
+	  "m52a 3a 2.a " },
 	{ REQ, "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 05\r\n\r\nhello",
 	  "m58+5. " },
 	{ REQ, "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
@@ -316,10 +320,13 @@ static void open_requests_beyond_the_ring(void **state)
 		/* 256 are known, the rest count as GET, and the order is kept */
 		assert_int_equal(f.body, i < 256 && i % 2 ? 0 : 1);
 	}
-	ask(&r, "HEAD");
-	assert_int_equal(http1_protocol.frame(slice_of(response), false, r.state, r.facts, &f),
-			 FRAME_OK);
-	assert_int_equal(f.body, 0);
+	ask(&r, "HEAD GET");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(http1_protocol.frame(slice_of(response), false, r.state, r.facts,
+						      &f),
+				 FRAME_OK);
+		assert_int_equal(f.body, i);
+	}
 }
 
 static void a_lost_message_keeps_its_place(void **state)
@@ -444,6 +451,10 @@ static const struct {
 	{ "PING\r\n", SNIFF_NO, RQ },
 	{ "+OK\r\n", SNIFF_NO, RQ },
 	{ "get foo\r\n", SNIFF_NO, RQ },
+	{ "get / HTTP/1.1\r\n", SNIFF_SURE, RQ },
+	{ "GET / HTTP/1.1\rX", SNIFF_NO, RQ },
+	{ "A\x01", SNIFF_NO, RQ },
+	{ "QUIT\r\n", SNIFF_NO, RQ },
 	{ "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", SNIFF_NO, RQ },
 	{ "SSH-2.0-OpenSSH_9.2p1\r\n", SNIFF_NO, RQ },
 	{ "HELO mail.example\r\n", SNIFF_NO, RQ },

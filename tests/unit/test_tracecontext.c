@@ -376,6 +376,27 @@ static void state_cut(void **state)
 	/* a=1 and five of 100: 3 + 5 * 101 = 508 */
 	assert_int_equal(context.trace_state_len, 508);
 	assert_memory_equal(context.trace_state, "a=1,k0=v", 8);
+
+	/* 512 is kept whole, one more drops the last member; without long ones nothing else */
+	for (int more = 0; more < 2; more++) {
+		buf__clear(&headers);
+		buf__puts(&headers, TP "tracestate: ");
+		for (int i = 0; i < 5; i++)
+			buf__printf(&headers, "k%d=%.*s,", i, 97, text);
+		buf__printf(&headers, "z=%.*s\n", 5 + more, text);
+		source = (struct header_source){ get, buf_text(&headers) };
+		assert_true(tracecontext__extract(&source, &context));
+		assert_int_equal(context.trace_state_len, more ? 504 : 512);
+	}
+	/* one long member is enough, exactly: 512 + 150 */
+	buf__clear(&headers);
+	buf__printf(&headers, TP "tracestate: l=%.*s,", 147, text);
+	for (int i = 0; i < 5; i++)
+		buf__printf(&headers, "k%d=%.*s,", i, 97, text);
+	buf__printf(&headers, "z=%.*s\n", 5, text);
+	source = (struct header_source){ get, buf_text(&headers) };
+	assert_true(tracecontext__extract(&source, &context));
+	assert_int_equal(context.trace_state_len, 512);
 	buf__release(&headers);
 }
 

@@ -126,21 +126,12 @@ static bool known_method(struct slice token, bool whole)
 	return false;
 }
 
-static bool plain_capitals(struct slice token)
-{
-	for (size_t i = 0; i < token.n; i++)
-		if ((token.p[i] < 'A' || token.p[i] > 'Z') && token.p[i] != '-' &&
-		    token.p[i] != '_')
-			return false;
-	return true;
-}
-
 static enum confidence sniff_request(struct slice bytes)
 {
 	struct slice token = slice(bytes.p, http1_head__token(bytes));
 	bool whole = token.n < bytes.n;
 
-	if (!token.n || token.n > HTTP1_METHOD_MAX || !plain_capitals(token))
+	if (!token.n || token.n > HTTP1_METHOD_MAX)
 		return SNIFF_NO;
 	if (!whole)
 		return SNIFF_MORE;
