@@ -125,17 +125,40 @@ static size_t put_varint(uint8_t *to, uint64_t value)
 	return n;
 }
 
-static void put_head(struct buf *out, uint32_t field, size_t length)
+static void put_bytes(struct buf *out, uint32_t field, struct slice bytes)
 {
 	uint8_t head[1 + 10] = { (uint8_t)(field << 3 | 2) };
 
-	buf__append(out, head, 1 + put_varint(head + 1, length));
+	buf__append(out, head, 1 + put_varint(head + 1, bytes.n));
+	buf__append(out, bytes.p, bytes.n);
 }
 
-static void put_bytes(struct buf *out, uint32_t field, struct slice bytes)
+/* An envelope's length is known at its end. Room for a length of 16 KiB to 2 MiB is kept, what a
+ * batch has; only small ones, where it costs nothing, are moved. */
+#define ENVELOPE_HEAD 4
+
+static size_t open_envelope(struct buf *out)
 {
-	put_head(out, field, bytes.n);
-	buf__append(out, bytes.p, bytes.n);
+	size_t start = out->n;
+
+	buf__append(out, "\0\0\0", ENVELOPE_HEAD);
+	return start;
+}
+
+static void close_envelope(struct buf *out, size_t start, uint32_t field)
+{
+	uint8_t head[1 + 10] = { (uint8_t)(field << 3 | 2) };
+
+	if (!buf__reserve(out, sizeof(head)))
+		return;
+	char *p = out->p + start;
+	size_t n = out->n - start - ENVELOPE_HEAD;
+	size_t head_n = 1 + put_varint(head + 1, n);
+
+	if (head_n != ENVELOPE_HEAD)
+		memmove(p + head_n, p + ENVELOPE_HEAD, n);
+	memcpy(p, head, head_n);
+	out->n = start + head_n + n;
 }
 
 /* Packs a message that takes at most `room` bytes behind its own head. */
@@ -226,43 +249,38 @@ static int put_scope(struct buf *out, const struct stats *stats, struct scratch 
 	return 0;
 }
 
-/* The fields of one ResourceSpans; `inner` is scratch for the ScopeSpans inside it. */
 static int put_group(struct buf *out, const struct span_groups *groups,
 		     const struct span_group *group, const struct stats *stats,
-		     struct scratch *scratch, struct buf *inner)
+		     struct scratch *scratch)
 {
+	size_t outer = open_envelope(out), inner;
 	int err = put_resource(out, group->resource, scratch);
 
-	buf__clear(inner);
+	inner = open_envelope(out);
 	if (!err)
-		err = put_scope(inner, stats, scratch);
+		err = put_scope(out, stats, scratch);
 	for (uint32_t i = 0; !err && i < group->count; i++)
-		err = put_span(inner, span_groups__span(groups, group, i), scratch);
-	put_bytes(inner, 3, SLICE(SCHEMA_URL));
-	put_bytes(out, 2, slice(inner->p, inner->n));
+		err = put_span(out, span_groups__span(groups, group, i), scratch);
 	put_bytes(out, 3, SLICE(SCHEMA_URL));
-	return err ? err : inner->failed || out->failed ? -ENOMEM : 0;
+	close_envelope(out, inner, 2);
+	put_bytes(out, 3, SLICE(SCHEMA_URL));
+	close_envelope(out, outer, 1);
+	return err ? err : out->failed ? -ENOMEM : 0;
 }
 
 int otlp_encode(struct span *const *spans, uint32_t count, const struct stats *stats,
 		struct buf *out)
 {
 	struct scratch scratch; /* 10 KB: only the used part is ever touched */
-	struct buf outer = { 0 }, inner = { 0 };
 	struct arena arena = { 0 };
 	struct span_groups groups;
 
 	scratch.lists = (struct arena){ 0 };
 	int err = span_groups__make(spans, count, &arena, &groups);
 
-	for (uint32_t i = 0; !err && i < groups.count; i++) {
-		buf__clear(&outer);
-		err = put_group(&outer, &groups, &groups.groups[i], stats, &scratch, &inner);
-		put_bytes(out, 1, slice(outer.p, outer.n));
-	}
-	buf__release(&outer);
-	buf__release(&inner);
+	for (uint32_t i = 0; !err && i < groups.count; i++)
+		err = put_group(out, &groups, &groups.groups[i], stats, &scratch);
 	arena__release(&scratch.lists);
 	arena__release(&arena);
-	return err ? err : out->failed ? -ENOMEM : 0;
+	return err;
 }
