@@ -333,6 +333,7 @@ static void outcomes(void **state)
 		{ ROLE_CLIENT, 399, NONE, 0, false, STATUS_UNSET, "-" },
 		{ ROLE_SERVER, 404, NONE, 0, false, STATUS_UNSET, "-" },
 		{ ROLE_CLIENT, 404, NONE, 0, false, STATUS_ERROR, "404" },
+		{ ROLE_CLIENT, 400, NONE, 0, false, STATUS_ERROR, "400" },
 		{ ROLE_SERVER, 503, NONE, 0, false, STATUS_ERROR, "503" },
 		{ ROLE_CLIENT, 500, NONE, 0, false, STATUS_ERROR, "500" },
 		{ ROLE_SERVER, 999, NONE, 0, false, STATUS_ERROR, "999" },

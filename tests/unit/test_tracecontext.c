@@ -236,6 +236,8 @@ static void gcps(void **state)
 		{ SLICE(T), "none" },
 		{ SLICE(T ";o=1"), "none" },
 		{ SLICE(T "/-1"), "none" },
+		{ SLICE(T "/1x"), "none" },
+		{ SLICE("xaf7651916cd43dd8448eb211c80319c/1"), "none" },
 		{ SLICE(T0 "/1;o=1"), "none" },
 		{ SLICE("af7651916cd43dd8448eb211c80319c/1"), "none" },
 		{ SLICE(""), "none" },
@@ -299,6 +301,8 @@ static void states(void **state)
 	expect_extract(TP "tracestate: a=1 ,\t b=2 \n", GOOD "01/a=1,b=2");
 	expect_extract(TP "tracestate: a=1\ntracestate: b=2,c=3\n", GOOD "01/a=1,b=2,c=3");
 	expect_extract(TP "tracestate: ,, a=1,,\n", GOOD "01/a=1");
+	expect_extract(TP "tracestate: a=~\n", GOOD "01/a=~");
+	expect_extract(TP "tracestate: a=\x7f\n", GOOD "01");
 	expect_extract(TP "tracestate: \n", GOOD "01");
 	expect_extract(TP "tracestate: \ntracestate: a=1\n", GOOD "01/a=1");
 	expect_extract(TP "tracestate: a=1,a=2,b=3\n", GOOD "01/a=1,b=3");
