@@ -47,10 +47,15 @@ static bool decode(struct slice key, char out[KEY_MAX], size_t *ret_n)
 	for (size_t i = 0; i < key.n; i++) {
 		if (n == KEY_MAX)
 			return false;
+		int high = -1, low = -1;
+
+		if (key.p[i] == '%' && key.n - i >= 3) {
+			high = hex_digit(key.p[i + 1]);
+			low = hex_digit(key.p[i + 2]);
+		}
 		out[n] = key.p[i];
-		if (key.p[i] == '%' && key.n - i >= 3 && hex_digit(key.p[i + 1]) >= 0 &&
-		    hex_digit(key.p[i + 2]) >= 0) {
-			out[n] = (char)(hex_digit(key.p[i + 1]) << 4 | hex_digit(key.p[i + 2]));
+		if (high >= 0 && low >= 0) {
+			out[n] = (char)(high << 4 | low);
 			i += 2;
 		}
 		n++;

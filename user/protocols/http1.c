@@ -101,7 +101,7 @@ static enum confidence sniff_response(struct slice bytes)
 	static const struct slice version = SLICE("HTTP/1.");
 	static const char form[] = "0 000"; /* minor SP status */
 
-	if (memcmp(bytes.p, version.p, bytes.n < version.n ? bytes.n : version.n))
+	if (memcmp(bytes.p, version.p, bytes.n < version.n ? bytes.n : version.n) != 0)
 		return SNIFF_NO;
 	if (bytes.n < version.n)
 		return SNIFF_MORE;

@@ -97,7 +97,7 @@ size_t http1_head__blank(struct slice bytes)
 
 bool http1_head__version(struct slice text, uint8_t *ret_minor)
 {
-	if (text.n < 8 || memcmp(text.p, "HTTP/1.", 7) || text.p[7] < '0' || text.p[7] > '9')
+	if (text.n < 8 || memcmp(text.p, "HTTP/1.", 7) != 0 || text.p[7] < '0' || text.p[7] > '9')
 		return false;
 	*ret_minor = (uint8_t)(text.p[7] - '0');
 	return true;
@@ -189,7 +189,7 @@ static void take_length(struct slice value, struct http1_facts *facts)
 /* The codings of all Transfer-Encoding fields are one list; only its last one frames the body. */
 static void take_coding(struct slice value, struct http1_facts *facts)
 {
-	struct slice last = value;
+	struct slice last;
 	const char *comma;
 
 	value = slice_trim(value);
