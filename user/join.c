@@ -307,7 +307,7 @@ static bool try_to_leave(struct join *join, struct exchange *exchange, bool forc
 			return false;
 		while (context->parent && context->decided)
 			context = context->parent;
-		context__set_root(context, ROOT_WHY_DOUBT);
+		context__set_root(context, ROOT_WHY_ENTRY); /* a request in service */
 		context__settle(exchange->context, join->ids);
 	}
 	let_go(join, exchange);
@@ -402,8 +402,13 @@ void join__tick(struct join *join, uint64_t now_ns)
 
 void join__flush(struct join *join, uint64_t now_ns)
 {
+	struct exchange *exchange;
+
 	if (now_ns > join->now_ns)
 		join->now_ns = now_ns;
+	/* decided first: what is forced to leave settles over them */
+	DL_FOREACH(join->waiting, exchange)
+		decide_server(exchange);
 	while (join->waiting)
 		try_to_leave(join, join->waiting, true);
 	while (join->rest)

@@ -69,8 +69,11 @@ struct verdict setup__first_use(const struct setup *setup, uint32_t tid, struct 
 {
 	struct verdict then = setup->verdict;
 
-	if (then.request && then.request == now.request)
+	if (then.request && then.request == now.request) {
+		if (now.by == PARENT_BY_TURN) /* the turn has passed since: connecting takes one */
+			now.by = PARENT_BY_CONNECT;
 		return now;
+	}
 	if (setup->tid != tid) /* opened by another thread: either for nobody, or we cannot tell */
 		return then.request ? verdict_root(ROOT_WHY_DOUBT) : now;
 	if (!then.request)
