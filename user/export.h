@@ -3,7 +3,7 @@
  * export: spans -> batches -> exporters. Owns one bounded queue and the retries of each exporter;
  * an exporter only turns a batch into bytes, starts sending them and answers done / retry / drop.
  * Nothing here blocks: progress is made in export__tick. What happens to a destination is logged
- * here, once per change; everything below is silent.
+ * by its queue, once per change; the exporters are silent.
  */
 #ifndef SPANPROBE_EXPORT_H
 #define SPANPROBE_EXPORT_H
