@@ -150,7 +150,8 @@ static bool find_program(const struct facts *facts, const struct interpreter *in
 			if (in->runtime == RUNTIME_DOTNET && slice_eq(arg, SLICE("exec")))
 				continue;
 			/* java takes a class, "com.example.Main", or a source file */
-			bool is_path = in->runtime != RUNTIME_JAVA || memmem(arg.p, arg.n, ".java", 5);
+			bool is_path =
+				in->runtime != RUNTIME_JAVA || memmem(arg.p, arg.n, ".java", 5);
 
 			*ret = (struct program){ arg, is_path, i + 1 };
 			return arg.p[0] != '-';
