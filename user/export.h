@@ -15,16 +15,16 @@
 enum export_verdict {
 	EXPORT_PENDING, /* still under way */
 	EXPORT_DONE,
-	EXPORT_RETRY,   /* the same bytes again, after retry_after_ns or the back-off */
+	EXPORT_RETRY, /* the same bytes again, after retry_after_ns or the back-off */
 	EXPORT_DROP
 };
 
 struct export_result {
 	enum export_verdict verdict;
-	bool unreachable;         /* EXPORT_RETRY: nobody there; tried again for ever */
-	uint64_t retry_after_ns;  /* asked for by the receiver; 0: none */
-	uint32_t rejected;        /* spans refused by a partial success */
-	char message[256];        /* for the log: the outcome in the receiver's words; may be "" */
+	bool unreachable;	 /* EXPORT_RETRY: nobody there; tried again for ever */
+	uint64_t retry_after_ns; /* asked for by the receiver; 0: none */
+	uint32_t rejected;	 /* spans refused by a partial success */
+	char message[256];	 /* for the log: the outcome in the receiver's words; may be "" */
 };
 
 /* One destination. All functions get `self`. */
@@ -32,7 +32,7 @@ struct exporter {
 	const char *name;    /* "otlp", "file", "console" */
 	const char *where;   /* for messages: "http://localhost:4318", a path */
 	uint64_t timeout_ns; /* of one batch with its retries; 0: none */
-	bool immediate;      /* wants spans at once, not in batches */
+	bool immediate;	     /* wants spans at once, not in batches */
 	void *self;
 	/* Begin to send spans[0..count) with the scope's loss counters; they stay valid until poll
 	 * answers something else than EXPORT_PENDING. Called again with again = true for a retry.
@@ -47,23 +47,23 @@ struct exporter {
 };
 
 struct otlp_opts {
-	const char *url;             /* base; "/v1/traces" is added unless url_verbatim */
+	const char *url; /* base; "/v1/traces" is added unless url_verbatim */
 	bool url_verbatim;
-	const char *headers;         /* "k=v,k=v", percent-decoded; NULL: none */
+	const char *headers; /* "k=v,k=v", percent-decoded; NULL: none */
 	bool gzip;
-	uint64_t timeout_ms;         /* of one export with its retries; 0: none */
+	uint64_t timeout_ms; /* of one export with its retries; 0: none */
 	const char *ca_file, *client_cert, *client_key;
-	size_t request_bytes_max;    /* 0: 64 MiB */
+	size_t request_bytes_max; /* 0: 64 MiB */
 };
 
 struct export_opts {
 	struct stats *stats;
-	uint32_t queue_spans;   /* 0: 8192; of each exporter */
-	size_t queue_bytes;     /* 0: 24 MiB */
-	uint32_t batch_spans;   /* 0: 512 */
-	uint64_t delay_ns;      /* 0: 1 s; the longest wait of a span */
-	uint64_t seed;          /* of the jitter */
-	struct otlp_opts otlp;  /* for exporters "otlp"; url may be overridden by the spec */
+	uint32_t queue_spans;  /* 0: 8192; of each exporter */
+	size_t queue_bytes;    /* 0: 24 MiB */
+	uint32_t batch_spans;  /* 0: 512 */
+	uint64_t delay_ns;     /* 0: 1 s; the longest wait of a span */
+	uint64_t seed;	       /* of the jitter */
+	struct otlp_opts otlp; /* for exporters "otlp"; url may be overridden by the spec */
 };
 
 struct export *export__new(const struct export_opts *opts);

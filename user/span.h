@@ -9,8 +9,8 @@
 struct resource;
 struct stats;
 
-#define SPAN_ATTRS_MAX   48
-#define SPAN_TEXT_INLINE 1024
+#define SPAN_ATTRS_MAX	 48
+#define SPAN_TEXT_INLINE 512
 
 enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPAN_CONSUMER };
 enum span_status { STATUS_UNSET = 0, STATUS_OK, STATUS_ERROR };
@@ -21,13 +21,13 @@ struct span {
 	uint8_t span_id[8];
 	uint8_t parent_id[8];
 	bool has_parent;
-	bool remote_parent;    /* the parent's context came in a header */
-	bool exported;         /* counted as exported: another exporter does not count it again */
-	uint8_t trace_flags;   /* W3C: 0x01 sampled, 0x02 random */
+	bool remote_parent;  /* the parent's context came in a header */
+	bool exported;	     /* counted as exported: another exporter does not count it again */
+	uint8_t trace_flags; /* W3C: 0x01 sampled, 0x02 random */
 	enum span_kind kind;
 	enum span_status status;
-	uint64_t start_ns;     /* Unix time */
-	uint64_t end_ns;       /* > start_ns */
+	uint64_t start_ns; /* Unix time */
+	uint64_t end_ns;   /* > start_ns */
 	struct slice name;
 	struct slice status_message;
 	struct slice trace_state;
@@ -35,7 +35,7 @@ struct span {
 	uint16_t attr_count;
 	uint16_t attr_dropped;
 	struct attr attrs[SPAN_ATTRS_MAX];
-	struct arena more;     /* lists, and the text beyond the inline part */
+	struct arena more; /* lists, and the text beyond the inline part */
 	size_t text_used;
 	char text[SPAN_TEXT_INLINE];
 };

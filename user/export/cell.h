@@ -15,8 +15,8 @@ uint32_t cell__width(struct slice clean, bool utf8);
 /* Exactly width columns: padded, or cut with a mark at the end */
 void cell__put(struct buf *out, struct slice clean, uint32_t width, bool right, bool utf8);
 
-void cell__duration(struct buf *out, uint64_t ns, bool utf8);          /* "12.4 ms" */
-void cell__name(struct buf *out, const struct span *span, bool utf8);   /* "GET /shop" */
+void cell__duration(struct buf *out, uint64_t ns, bool utf8);		/* "12.4 ms" */
+void cell__name(struct buf *out, const struct span *span, bool utf8);	/* "GET /shop" */
 void cell__status(struct buf *out, const struct span *span, bool utf8); /* "200" */
 
 #endif

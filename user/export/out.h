@@ -7,10 +7,10 @@
 
 struct out {
 	int fd;
-	bool owned;   /* close it at the end */
-	bool waits;   /* a write may block: not a regular file */
-	bool cut;     /* the last text was written in part: the next begins on a new line */
-	size_t at;    /* written part of pending */
+	bool owned; /* close it at the end */
+	bool waits; /* a write may block: not a regular file */
+	bool cut;   /* the last text was written in part: the next begins on a new line */
+	size_t at;  /* written part of pending */
 	struct buf pending;
 };
 

@@ -16,9 +16,9 @@
 /* What all queues share; the owner's */
 struct queue_env {
 	struct export_opts opts; /* no zero is left in it */
-	uint64_t random;         /* state of the jitter */
+	uint64_t random;	 /* state of the jitter */
 	uint64_t now_ns;
-	bool flushing;           /* send what there is, do not wait for more */
+	bool flushing; /* send what there is, do not wait for more */
 };
 
 struct queue;
@@ -33,6 +33,6 @@ uint64_t queue__idle_ns(const struct queue *queue, uint64_t now_ns);
 void queue__hurry(struct queue *queue);
 bool queue__is_settled(const struct queue *queue, uint64_t deadline_ns);
 void queue__give_up(struct queue *queue); /* drops and counts what is left */
-void queue__free(struct queue *queue);    /* NULL is allowed */
+void queue__free(struct queue *queue);	  /* NULL is allowed */
 
 #endif

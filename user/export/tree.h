@@ -11,7 +11,7 @@
 struct tree_style {
 	uint32_t width; /* columns of the terminal */
 	bool color;
-	bool utf8;      /* else ASCII only */
+	bool utf8; /* else ASCII only */
 };
 
 /* All spans of one trace, any order; each at most once in the output, cycles or not. 0 or
