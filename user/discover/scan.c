@@ -22,12 +22,15 @@
 
 struct listener {
 	uint64_t inode;
+	struct listener *next; /* all of them, for freeing */
 	UT_hash_handle hh;
 };
 
 struct netns {
 	uint64_t inode; /* of the namespace */
 	struct listener *listeners;
+	struct listener *all;
+	struct netns *next;
 	UT_hash_handle hh;
 };
 
@@ -36,6 +39,7 @@ struct scan {
 	void (*found)(void *ctx, uint32_t pid);
 	void *ctx;
 	struct netns *namespaces;
+	struct netns *all;
 	int err;
 };
 
@@ -113,6 +117,8 @@ static int read_listeners(uint32_t pid, const char *name, const struct discover_
 			break;
 		}
 		listener->inode = inode;
+		listener->next = ns->all;
+		ns->all = listener;
 		HASH_ADD(hh, ns->listeners, inode, sizeof(listener->inode), listener);
 	}
 out:
@@ -148,6 +154,8 @@ static struct netns *netns_of(struct scan *scan, uint32_t pid)
 		return NULL;
 	}
 	ns->inode = inode;
+	ns->next = scan->all;
+	scan->all = ns;
 	HASH_ADD(hh, scan->namespaces, inode, sizeof(ns->inode), ns);
 	/* a kernel without IPv6 has no tcp6, and a process that ended has neither */
 	if (read_listeners(pid, "net/tcp", scan->opts, ns) == -ENOMEM ||
@@ -206,16 +214,16 @@ int discover__scan(const struct discover_opts *opts, void (*found)(void *ctx, ui
 		   void *ctx)
 {
 	struct scan scan = { .opts = opts, .found = found, .ctx = ctx };
-	struct netns *ns, *next_ns;
-	struct listener *listener, *next;
 	int err = proc__each(visit, &scan);
 
-	HASH_ITER(hh, scan.namespaces, ns, next_ns) {
-		HASH_ITER(hh, ns->listeners, listener, next) {
-			HASH_DEL(ns->listeners, listener);
+	HASH_CLEAR(hh, scan.namespaces);
+	for (struct netns *ns = scan.all, *next_ns; ns; ns = next_ns) {
+		next_ns = ns->next;
+		HASH_CLEAR(hh, ns->listeners);
+		for (struct listener *listener = ns->all, *next; listener; listener = next) {
+			next = listener->next;
 			free(listener);
 		}
-		HASH_DEL(scan.namespaces, ns);
 		free(ns);
 	}
 	return err ? err : scan.err;
