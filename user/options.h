@@ -89,7 +89,7 @@ struct options {
 	uint32_t owned_count;
 };
 
-typedef const char *(*option_env)(const char *name); /* getenv, or a test's own */
+typedef char *(*option_env)(const char *name); /* getenv, or a test's own */
 
 /*
  * Fills *ret (release it also after an error). 0; -EINVAL: usage, why says option or file, reason
