@@ -19,17 +19,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HEAD_MAX  16384
-#define FDS_MAX   4096
-#define EVENTS    256
-#define CHUNK     (256 << 10)
+#define HEAD_MAX 16384
+#define FDS_MAX	 4096
+#define EVENTS	 256
+#define CHUNK	 (256 << 10)
 
 struct conn {
 	int fd;
-	size_t have;      /* bytes of head in buf */
+	size_t have; /* bytes of head in buf */
 	bool in_body;
 	unsigned long long body, body_left; /* of the request */
-	unsigned long long answer_left;     /* body bytes still to write */
+	unsigned long long answer_left;	    /* body bytes still to write */
 	unsigned long long answer;
 	char method[16], id[128];
 	char buf[HEAD_MAX + 1];
@@ -60,8 +60,7 @@ static int listen_on(const char *where, bool v6)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		err = bind(fd, (struct sockaddr *)&in, sizeof(in));
 	} else {
-		struct sockaddr_in in = { .sin_family = AF_INET,
-					  .sin_port = htons(atoi(where)) };
+		struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(atoi(where)) };
 
 		fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -121,7 +120,8 @@ static bool write_body(struct conn *c)
 static bool answer(struct conn *c)
 {
 	char out[4096];
-	int n = snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: %llu\r\n\r\n", c->answer);
+	int n = snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: %llu\r\n\r\n",
+			 c->answer);
 	size_t with = c->answer < sizeof(out) - n ? c->answer : 0;
 
 	memset(out + n, '.', with);

@@ -44,8 +44,14 @@ static struct {
 	int conns, requests, depth, pause_us;
 	unsigned long long body;
 	bool single, fresh, v6;
-} o = { .prefix = "r", .method = "GET", .query = "", .header = "", .address = "127.0.0.1",
-	.conns = 1, .requests = 1, .depth = 1 };
+} o = { .prefix = "r",
+	.method = "GET",
+	.query = "",
+	.header = "",
+	.address = "127.0.0.1",
+	.conns = 1,
+	.requests = 1,
+	.depth = 1 };
 
 static char bulk[256 << 10];
 static int failures;
@@ -61,7 +67,8 @@ static int dial(void)
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
 		err = connect(fd, (struct sockaddr *)&un, sizeof(un));
 	} else if (o.v6) {
-		struct sockaddr_in6 in = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback,
+		struct sockaddr_in6 in = { .sin6_family = AF_INET6,
+					   .sin6_addr = in6addr_loopback,
 					   .sin6_port = htons(atoi(o.where)) };
 
 		fd = socket(AF_INET6, SOCK_STREAM, 0);
@@ -240,20 +247,48 @@ int main(int argc, char **argv)
 
 	while ((x = getopt(argc, argv, "c:n:i:m:b:q:H:p:w:a:1C6")) != -1) {
 		switch (x) {
-		case 'c': o.conns = atoi(optarg); break;
-		case 'n': o.requests = atoi(optarg); break;
-		case 'i': o.prefix = optarg; break;
-		case 'm': o.method = optarg; break;
-		case 'b': o.body = strtoull(optarg, NULL, 10); break;
-		case 'q': o.query = optarg; break;
-		case 'H': o.header = optarg; break;
-		case 'p': o.depth = atoi(optarg); break;
-		case 'w': o.pause_us = atoi(optarg); break;
-		case 'a': o.address = optarg; break;
-		case '1': o.single = true; break;
-		case 'C': o.fresh = true; o.depth = 1; break;
-		case '6': o.v6 = true; break;
-		default: return 2;
+		case 'c':
+			o.conns = atoi(optarg);
+			break;
+		case 'n':
+			o.requests = atoi(optarg);
+			break;
+		case 'i':
+			o.prefix = optarg;
+			break;
+		case 'm':
+			o.method = optarg;
+			break;
+		case 'b':
+			o.body = strtoull(optarg, NULL, 10);
+			break;
+		case 'q':
+			o.query = optarg;
+			break;
+		case 'H':
+			o.header = optarg;
+			break;
+		case 'p':
+			o.depth = atoi(optarg);
+			break;
+		case 'w':
+			o.pause_us = atoi(optarg);
+			break;
+		case 'a':
+			o.address = optarg;
+			break;
+		case '1':
+			o.single = true;
+			break;
+		case 'C':
+			o.fresh = true;
+			o.depth = 1;
+			break;
+		case '6':
+			o.v6 = true;
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (optind >= argc || o.conns < 1 || o.requests < 1 || o.depth < 1)
