@@ -26,10 +26,10 @@ enum conn_family {
 
 /* The connection began before its first event: the stream starts in the middle of something. */
 #define CONN_MIDSTREAM 0x01
-/* local_path holds the bound path of a Unix socket (peer's, for a client) */
+/* the bound path of a Unix socket (the peer's, for a client) follows; '@' for an abstract one */
 #define CONN_HAS_PATH  0x02
 
-#define UNIX_PATH_MAX_LEN 108
+#define UNIX_PATH_BYTES 112
 
 /*
  * Addresses are in network byte order, IPv4 in the first four bytes; ports in host order.

@@ -48,6 +48,7 @@ struct event_conn_open {
 	struct event event;
 	__u64 conn;
 	struct conn_tuple tuple;
+	char path[]; /* tuple.flags & CONN_HAS_PATH: UNIX_PATH_BYTES, ended and padded with zeroes */
 };
 SIZE_ASSERT(struct event_conn_open, 120);
 

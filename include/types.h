@@ -3,7 +3,9 @@
 #ifndef SPANPROBE_TYPES_H
 #define SPANPROBE_TYPES_H
 
-#ifndef __bpf__
+#ifdef __bpf__
+#include "core.h"
+#else
 #include <linux/types.h>
 #endif
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Records into the ring of this CPU. A wake-up of the agent costs the traced program 13 us, an
+ * event 0.1 us: the agent comes by the clock, and is woken only when a ring fills.
+ */
+#ifndef SPANPROBE_BPF_EMIT_H
+#define SPANPROBE_BPF_EMIT_H
+
+#include "bound.h"
+#include "maps.h"
+
+static __always_inline bool traced__pid(__u32 pid)
+{
+	return traced[(pid & (PID_LIMIT - 1)) / 64] & (1ull << (pid & 63));
+}
+
+static __always_inline void loss__count(enum loss loss, __u64 n)
+{
+	__u32 key = loss;
+	__u64 *count = bpf_map_lookup_elem(&losses, &key);
+
+	if (count)
+		*count += n;
+}
+
+static __always_inline void *ring__of_cpu(void)
+{
+	__u32 key = bpf_get_smp_processor_id() & (settings.ring_count - 1);
+
+	return bpf_map_lookup_elem(&rings, &key);
+}
+
+/*
+ * Wakes the agent when this record carries the fill over a multiple of wake_bytes: not at every
+ * record beyond it, for the agent may need a while to get a CPU.
+ */
+static __always_inline void ring__submit(void *ring, void *record, __u32 size)
+{
+	__u64 fill = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	__u64 steps = ~((__u64)settings.wake_bytes - 1);
+
+	bpf_ringbuf_submit(record, (fill & steps) != ((fill - size - 8) & steps) ?
+					   BPF_RB_FORCE_WAKEUP :
+					   BPF_RB_NO_WAKEUP);
+}
+
+/* pid_tgid 0: not in the context of the process */
+static __always_inline void event__fill(struct event *event, enum event_kind kind, __u32 size,
+					__u64 pid_tgid, __u64 now)
+{
+	event->size = size;
+	event->cpu = bpf_get_smp_processor_id();
+	event->kind = kind;
+	event->flags = 0;
+	event->time_ns = now;
+	event->pid = pid_tgid >> 32;
+	event->tid = pid_tgid;
+	event->unit = 0;
+}
+
+/* Room for a record of a fixed size, or NULL: counted. */
+static __always_inline void *record__reserve(void *ring, const __u64 size, enum loss loss)
+{
+	void *record = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
+
+	if (!record)
+		loss__count(loss, 1);
+	return record;
+}
+
+#endif

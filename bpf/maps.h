@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Every map, with its owner, key, lifetime and eviction. Each unit includes all of them: they are
+ * weak, and the static linker keeps one of each. load.c sizes them before the object is loaded.
+ */
+#ifndef SPANPROBE_BPF_MAPS_H
+#define SPANPROBE_BPF_MAPS_H
+
+#include "entry.h"
+#include "event.h"
+#include "helpers.h"
+#include "loss.h"
+#include "source.h"
+#include "vector.h"
+
+#define MAP __weak SEC(".maps")
+
+/* Set before load, never changed after it. Defined in task.bpf.c. */
+extern const volatile struct settings settings;
+
+/* One bit per process of the root pid namespace. Written by user space (load__trace) and by fork
+ * and exit; read by every hook before anything else. Defined in task.bpf.c. */
+extern __u64 traced[PID_LIMIT / 64];
+
+/* Connections met so far: their ids are 1, 2, 3... Defined in socket.bpf.c. */
+extern __u64 conns_met;
+
+/* Rings of records. Index: CPU & (ring_count - 1). Written by every program, emptied by the agent;
+ * load.c makes the rings. Full: the record is not written, and counted. */
+struct ring { /* the size is that of a pattern: real rings may have any */
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RINGS_MAX);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings MAP;
+
+/* enum loss -> count. Written by every program, summed by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LOSS_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses MAP;
+
+/* TCP connections by the address of struct sock. Made by connect, accept, bootstrap or the first
+ * traffic; removed when the socket closes. Full: the connection is not captured, and counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CONNS_DEFAULT);
+	__type(key, __u64);
+	__type(value, struct entry);
+} conns MAP;
+
+/* Unix stream sockets likewise. Not every hook family sees their end: the idlest goes when it is
+ * full, and a reused address is told by the socket's inode. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct entry);
+} unix_conns MAP;
+
+/* Traced processes whose open sockets have been looked at (load__bootstrap): a Unix socket that is
+ * met later is new. Key: pid. Written by the agent and by fork, removed at exit. Full: Unix
+ * connections of the process count as begun before the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u8);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} known MAP;
+
+/* Calls between their entry and their return (kprobe family). Key: tid. Made at entry, removed at
+ * return or replaced by the thread's next call (counted). Full: not captured, and counted. */
+struct open_call {
+	__u64 sock;
+	struct source source;
+	__u64 length; /* bytes asked for */
+	__u64 done;   /* bytes told of already: tcp_cleanup_rbuf gives running sums */
+	__u32 flags;  /* MSG_* */
+	__u8 dir;
+	__u8 pad[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct open_call);
+} calls MAP;
+
+/* One call that moved bytes, on its way into records. */
+struct moved {
+	__u64 conn;
+	__u64 position;
+	__u64 pid_tgid;
+	__u64 now;
+	__u64 at; /* of a single buffer */
+	__u32 length;
+	__u32 offset; /* of the next byte to capture */
+	__u32 want;   /* bytes left to capture */
+	__u8 dir;
+	__u8 flags;   /* EVENT_* */
+	__u8 written; /* a record of this call is in the ring */
+	__u8 pad;
+};
+
+/* What a traffic program works on; they never nest on a CPU. Not on the stack: the verifier follows
+ * every value that a stack slot can take through every turn of a loop, but nothing in a map. */
+struct scratch {
+	__u8 bytes[2 * DATA_BYTES_MAX];
+	struct moved moved;
+	struct walk walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches MAP;
+
+#endif

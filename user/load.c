@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "loss.h"
+#include "spanprobe.skel.h"
+
+#define CPUS_MAX 1024 /* of the sums over per-CPU counters */
+
+struct load {
+	struct spanprobe_bpf *skeleton;
+	struct ring_buffer *rings;
+	int ring_fds[RINGS_MAX];
+	unsigned int ring_count;
+	int cpus;
+	/* of the drain that is running */
+	int (*push)(void *ctx, void *record, size_t size);
+	void *push_ctx;
+	int push_error;
+};
+
+/* libbpf's words while an object is being loaded; libbpf has one print function per process. */
+static struct buf *load_words;
+
+static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+
+	if (level > LIBBPF_WARN || !load_words)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	/* the verifier's log is long, and its end is what matters */
+	if (load_words->n + strlen(line) > 8192)
+		buf__clear(load_words);
+	buf__puts(load_words, line);
+	return 0;
+}
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t power = 1;
+
+	while (power < n && power < (1u << 31))
+		power <<= 1;
+	return power;
+}
+
+static void settings__defaults(struct settings *settings, int cpus)
+{
+	uint32_t page = sysconf(_SC_PAGESIZE);
+
+	settings->agent_pid = getpid();
+	if (!settings->ring_count)
+		settings->ring_count = cpus;
+	settings->ring_count = power_of_two(settings->ring_count);
+	if (settings->ring_count > RINGS_MAX)
+		settings->ring_count = RINGS_MAX;
+	if (!settings->ring_bytes)
+		settings->ring_bytes = RING_BYTES_DEFAULT / settings->ring_count;
+	settings->ring_bytes = power_of_two(settings->ring_bytes);
+	if (settings->ring_bytes < page)
+		settings->ring_bytes = page;
+	if (!settings->wake_bytes)
+		settings->wake_bytes = settings->ring_bytes / 4;
+	settings->wake_bytes = power_of_two(settings->wake_bytes);
+	if (!settings->head_bytes)
+		settings->head_bytes = HEAD_BYTES_DEFAULT;
+}
+
+/* Programs that the agent runs itself, whatever the family. */
+static bool is_own_program(const char *name)
+{
+	return !strcmp(name, "apply_policy") || !strcmp(name, "socket__bootstrap");
+}
+
+static bool plan__has(const struct plan *plan, const char *name)
+{
+	for (unsigned int i = 0; i < plan->count; i++) {
+		if (!strcmp(plan->probes[i].program, name))
+			return true;
+	}
+	return false;
+}
+
+static int load__configure(struct load *load, const struct load_opts *opts)
+{
+	struct spanprobe_bpf *skeleton = load->skeleton;
+	struct settings settings = opts->settings;
+	struct bpf_program *program;
+	uint32_t cpus = load->cpus;
+	int err;
+
+	settings__defaults(&settings, cpus);
+	load->ring_count = settings.ring_count;
+	memcpy((void *)&skeleton->rodata->settings, &settings, sizeof(settings));
+	bpf_object__for_each_program(program, skeleton->obj) {
+		const char *name = bpf_program__name(program);
+
+		bpf_program__set_autoload(program,
+					  is_own_program(name) || plan__has(opts->plan, name));
+	}
+	err = bpf_map__set_max_entries(skeleton->maps.conns,
+				       opts->conns_max ? opts->conns_max : CONNS_DEFAULT);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.rings, settings.ring_count);
+	/* only the kprobe family keeps open calls */
+	if (!err && strcmp(opts->plan->family, "kprobe"))
+		err = bpf_map__set_max_entries(skeleton->maps.calls, 1);
+	return err;
+}
+
+static int load__record(void *ctx, void *record, size_t size)
+{
+	struct load *load = ctx;
+	const struct event *event = record;
+	int err;
+
+	/* a record's room in the ring is one of a few classes: what is behind its end is slack */
+	if (size >= sizeof(*event) && event->size < size)
+		size = event->size;
+	err = load->push(load->push_ctx, record, size);
+	if (err < 0 && !load->push_error)
+		load->push_error = err;
+	return 0;
+}
+
+static int load__make_rings(struct load *load, uint32_t bytes)
+{
+	int outer = bpf_map__fd(load->skeleton->maps.rings);
+
+	for (uint32_t i = 0; i < load->ring_count; i++) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "spanprobe_ring", 0, 0, bytes, NULL);
+
+		if (fd < 0)
+			return fd;
+		load->ring_fds[i] = fd;
+		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY))
+			return -errno;
+		if (!load->rings) {
+			load->rings = ring_buffer__new(fd, load__record, load, NULL);
+			if (!load->rings)
+				return -errno;
+		} else if (ring_buffer__add(load->rings, fd, load__record, load)) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+/* The object's part of load__new, with libbpf's words caught. */
+static int load__open(struct load *load, const struct load_opts *opts, struct buf *why)
+{
+	libbpf_print_fn_t before = libbpf_set_print(keep_words);
+	struct buf words = { 0 };
+	int err;
+
+	load_words = &words;
+	load->skeleton = spanprobe_bpf__open();
+	err = load->skeleton ? load__configure(load, opts) : -errno;
+	if (!err)
+		err = spanprobe_bpf__load(load->skeleton);
+	if (!err)
+		err = load__make_rings(load, load->skeleton->rodata->settings.ring_bytes);
+	load_words = NULL;
+	libbpf_set_print(before);
+	if (err) {
+		buf__printf(why, "the kernel refused the BPF programs: %s", strerror(-err));
+		if (words.n)
+			buf__printf(why, "\n%.*s", (int)words.n, words.p);
+	}
+	buf__release(&words);
+	return err;
+}
+
+int load__new(const struct load_opts *opts, struct load **ret, struct buf *why)
+{
+	struct load *load = calloc(1, sizeof(*load));
+	int err;
+
+	if (!load)
+		return -ENOMEM;
+	for (int i = 0; i < RINGS_MAX; i++)
+		load->ring_fds[i] = -1;
+	load->cpus = libbpf_num_possible_cpus();
+	if (load->cpus < 1)
+		load->cpus = 1;
+	err = load__open(load, opts, why);
+	if (err) {
+		load__free(load);
+		if (err == -EPERM || err == -EACCES)
+			return geteuid() == 0 ? -ENOTSUP : -EPERM;
+		return err == -EINVAL || err == -E2BIG || err == -ENOENT ? -ENOTSUP : err;
+	}
+	*ret = load;
+	return 0;
+}
+
+void load__free(struct load *load)
+{
+	if (!load)
+		return;
+	ring_buffer__free(load->rings);
+	for (int i = 0; i < RINGS_MAX; i++) {
+		if (load->ring_fds[i] >= 0)
+			close(load->ring_fds[i]);
+	}
+	spanprobe_bpf__destroy(load->skeleton);
+	free(load);
+}
+
+int load__trace(struct load *load, uint32_t pid)
+{
+	uint64_t *word;
+
+	if (!pid || pid >= PID_LIMIT || pid == (uint32_t)getpid())
+		return -EINVAL;
+	word = (uint64_t *)&load->skeleton->bss->traced[pid / 64];
+	__atomic_fetch_or(word, 1ull << (pid & 63), __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void load__untrace(struct load *load, uint32_t pid)
+{
+	uint64_t *word;
+
+	if (pid >= PID_LIMIT)
+		return;
+	word = (uint64_t *)&load->skeleton->bss->traced[pid / 64];
+	__atomic_fetch_and(word, ~(1ull << (pid & 63)), __ATOMIC_SEQ_CST);
+	bpf_map_delete_elem(bpf_map__fd(load->skeleton->maps.known), &pid);
+}
+
+static int bootstrap__run(struct load *load, uint32_t pid)
+{
+	union bpf_iter_link_info info = { .task.pid = pid };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link;
+	char page[4096];
+	int fd, err = 0;
+	ssize_t n;
+
+	link = bpf_program__attach_iter(load->skeleton->progs.socket__bootstrap, &opts);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		bpf_link__destroy(link);
+		return fd;
+	}
+	do {
+		n = read(fd, page, sizeof(page));
+	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	if (n < 0)
+		err = -errno;
+	close(fd);
+	bpf_link__destroy(link);
+	return err;
+}
+
+int load__bootstrap(struct load *load, uint32_t pid)
+{
+	libbpf_print_fn_t before = libbpf_set_print(keep_words);
+	uint8_t one = 1;
+	int err = bootstrap__run(load, pid);
+
+	libbpf_set_print(before);
+	if (err == -EINVAL || err == -EOPNOTSUPP)
+		err = -ENOTSUP;
+	if (!err)
+		bpf_map_update_elem(bpf_map__fd(load->skeleton->maps.known), &pid, &one, BPF_ANY);
+	return err;
+}
+
+int load__apply(struct load *load, const struct capture_policy *policy)
+{
+	struct capture_policy copy = *policy;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &copy, .ctx_size_in = sizeof(copy));
+	int err =
+		bpf_prog_test_run_opts(bpf_program__fd(load->skeleton->progs.apply_policy), &opts);
+
+	if (err)
+		return err;
+	return opts.retval ? -(int)opts.retval : 0;
+}
+
+int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t size), void *ctx)
+{
+	int n;
+
+	load->push = push;
+	load->push_ctx = ctx;
+	load->push_error = 0;
+	n = ring_buffer__consume(load->rings);
+	return load->push_error ? load->push_error : n;
+}
+
+int load__epoll_fd(const struct load *load)
+{
+	return ring_buffer__epoll_fd(load->rings);
+}
+
+void load__losses(const struct load *load, struct stats *stats)
+{
+	uint64_t counts[CPUS_MAX];
+	int fd = bpf_map__fd(load->skeleton->maps.losses);
+
+	if (load->cpus > CPUS_MAX)
+		return;
+	/* the kernel's own losses come first in the list */
+	for (uint32_t i = 0; i <= LOSS_IOV_CUT; i++) {
+		uint64_t sum = 0;
+
+		if (bpf_map_lookup_elem(fd, &i, counts))
+			continue;
+		for (int cpu = 0; cpu < load->cpus; cpu++)
+			sum += counts[cpu];
+		stats->lost[i] = sum;
+	}
+}
+
+/* "memlock:	1234" of a map's fdinfo: what the kernel says it takes */
+static size_t map_bytes(int fd)
+{
+	char path[64], line[256];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	}
+	fclose(file);
+	return bytes;
+}
+
+size_t load__kernel_bytes(const struct load *load)
+{
+	struct bpf_map *map;
+	size_t bytes = 0;
+
+	bpf_object__for_each_map(map, load->skeleton->obj)
+		bytes += map_bytes(bpf_map__fd(map));
+	for (unsigned int i = 0; i < load->ring_count; i++)
+		bytes += map_bytes(load->ring_fds[i]);
+	return bytes;
+}
+
+struct bpf_object *load__object(struct load *load)
+{
+	return load->skeleton->obj;
+}
