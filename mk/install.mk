@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 DESTDIR ?=
+MANUAL  := $(firstword $(wildcard packaging/spanprobe.8 docs/spanprobe.8))
 INSTALLED = $(DESTDIR)$(PREFIX)/bin/spanprobe \
 	$(DESTDIR)$(PREFIX)/share/man/man8/spanprobe.8 \
 	$(DESTDIR)$(PREFIX)/share/bash-completion/completions/spanprobe \
@@ -9,8 +10,8 @@ INSTALLED = $(DESTDIR)$(PREFIX)/bin/spanprobe \
 install: $(B)/spanprobe ## program, manual, completion, service file: PREFIX=/usr/local DESTDIR=
 	$(call msg,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -D -m 755 $(B)/spanprobe $(DESTDIR)$(PREFIX)/bin/spanprobe
-	$(Q)install -D -m 644 packaging/spanprobe.8 $(DESTDIR)$(PREFIX)/share/man/man8/spanprobe.8
-	$(Q)install -D -m 644 packaging/spanprobe.bash \
+	$(Q)install -D -m 644 $(MANUAL) $(DESTDIR)$(PREFIX)/share/man/man8/spanprobe.8
+	$(Q)install -D -m 644 packaging/spanprobe.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/spanprobe
 	$(Q)mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/spanprobe.service.in \

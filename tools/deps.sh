@@ -80,8 +80,8 @@ llvm_tools() {
 	local version
 	version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
 	first_available "libclang-rt-$version-dev" "libclang-common-$version-dev"
-	first_available clang-format-14 "clang-format-$version" clang-format
-	first_available "clang-tidy-$version" clang-tidy
+	first_available clang-format-14 clang-format
+	first_available clang-tidy-14 clang-tidy
 }
 
 update_done=

@@ -22,6 +22,7 @@ struct pipeline_opts {
 	struct policy_sink policy;       /* live: the kernel; replay: nowhere */
 	struct sampler sampler;
 	struct describe_opts describe;
+	bool ordered;                    /* events come in their final order (a recording): no window */
 	bool seeded;                     /* ids from `seed`: replay */
 	uint64_t seed;
 	int64_t wall_offset_ns;

@@ -24,4 +24,4 @@ elif "$make" --no-print-directory jaeger; then
 else
 	echo "demo: Jaeger could not be built: going on without it" >&2
 fi
-JAEGER_CONFIG=$here/../../tests/jaeger/jaeger.yaml "$here/run.sh" "$spanprobe" "$jaeger"
+JAEGER_CONFIG=$here/../../tests/jaeger/config.yaml "$here/run.sh" "$spanprobe" "$jaeger"

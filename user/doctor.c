@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "doctor.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "plan.h"
+#include "rights.h"
+
+static const char *yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+static void print_features(const struct features *features, struct buf *out)
+{
+	buf__puts(out, "abilities of the kernel:\n");
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		enum feature feature = (enum feature)i;
+
+		buf__printf(out, "  %-24s %-4s since %s\n", feature__name(feature),
+			    yes_no(features->has[i]), feature__since(feature));
+		if (features->has[i])
+			continue;
+		if (features->reason[i][0])
+			buf__printf(out, "  %-24s      why: %s\n", "", features->reason[i]);
+		buf__printf(out, "  %-24s      %s\n", "", feature__remedy(feature));
+	}
+}
+
+/* Answers whether any family can work. */
+static bool print_families(const struct features *features, struct buf *out)
+{
+	struct buf names = { 0 };
+	bool any = false;
+
+	plan__families(&names);
+	buf__append(&names, "", 1);
+	buf__puts(out, "hook families:\n");
+	for (char *rest = names.p, *name; rest && (name = strsep(&rest, ", "));) {
+		struct plan_opts opts = { .family = name, .units = true };
+		struct buf why = { 0 };
+		struct plan plan;
+
+		if (!*name)
+			continue;
+		bool works = plan__make(features, &opts, &plan, &why) == 0;
+
+		any = any || works;
+		buf__printf(out, "  %-24s %-4s %.*s\n", name, yes_no(works), (int)why.n,
+			    why.n ? why.p : "");
+		buf__release(&why);
+	}
+	buf__release(&names);
+	return any;
+}
+
+static bool print_rights(struct buf *out)
+{
+	struct buf missing = { 0 };
+	bool enough = rights__enough(&missing);
+
+	buf__printf(out, "rights:\n  %-24s %-4s %s%.*s\n", "to trace", yes_no(enough),
+		    enough ? "" : "run it with sudo, or give it ", (int)missing.n,
+		    missing.n ? missing.p : "");
+	buf__release(&missing);
+	return enough;
+}
+
+/* --- one process ------------------------------------------------------------------------ */
+
+static bool is_32bit(uint32_t pid)
+{
+	unsigned char ident[EI_NIDENT] = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	bool narrow = read(fd, ident, sizeof(ident)) == (ssize_t)sizeof(ident) &&
+		      ident[EI_CLASS] == ELFCLASS32;
+
+	close(fd);
+	return narrow;
+}
+
+static bool uses_io_uring(uint32_t pid)
+{
+	char path[320], link[64];
+	struct dirent *entry;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	DIR *dir = opendir(path);
+
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%u/fd/%s", pid, entry->d_name);
+		ssize_t n = readlink(path, link, sizeof(link) - 1);
+
+		link[n > 0 ? n : 0] = '\0';
+		found = strstr(link, "[io_uring]") != NULL;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* The file name of a TLS library that is mapped; empty: none. */
+static void find_tls(uint32_t pid, char ret[64])
+{
+	static const char *const libraries[] = { "libssl.so", "libgnutls.so", "libnss3.so",
+						 "libmbedtls.so", "libwolfssl.so" };
+	char path[64], line[512];
+
+	ret[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	FILE *maps = fopen(path, "re");
+
+	while (maps && !ret[0] && fgets(line, sizeof(line), maps)) {
+		const char *slash = strrchr(line, '/');
+
+		for (size_t i = 0; slash && i < sizeof(libraries) / sizeof(*libraries); i++)
+			if (strncmp(slash + 1, libraries[i], strlen(libraries[i])) == 0)
+				snprintf(ret, 64, "%.*s", (int)strcspn(slash + 1, "\n"), slash + 1);
+	}
+	if (maps)
+		fclose(maps);
+}
+
+static int print_process(uint32_t pid, const struct discover_opts *discover, struct buf *out)
+{
+	struct process *process;
+	struct buf why = { 0 };
+	char tls[64];
+	int err = discover__process(pid, discover, &process, &why);
+
+	buf__printf(out, "process %u:\n", pid);
+	if (err) {
+		buf__printf(out, "  %.*s\n", (int)why.n, why.n ? why.p : strerror(-err));
+		buf__release(&why);
+		return err == -ESRCH ? EXIT_NO_PROCESS : EXIT_USAGE;
+	}
+	struct slice name = resource__service_name(process->resource);
+	bool go = process->runtime == RUNTIME_GO;
+
+	find_tls(pid, tls);
+	buf__printf(out, "  %-24s %.*s\n", "service.name", (int)name.n, name.p);
+	buf__printf(out, "  %-24s %s%s\n", "language", runtime__language(process->runtime),
+		    go ? "; calls are roots: goroutines are not followed yet" : "");
+	if (is_32bit(pid))
+		buf__printf(out, "  %-24s its sends and receives may not be readable\n",
+			    "32-bit program");
+	if (tls[0])
+		buf__printf(out, "  %-24s %s is loaded: what it encrypts is not understood\n",
+			    "TLS", tls);
+	if (uses_io_uring(pid))
+		buf__printf(out,
+			    "  %-24s in use: what goes through it may be seen in length only\n",
+			    "io_uring");
+	process__unref(process);
+	buf__release(&why);
+	return EXIT_DONE;
+}
+
+int doctor__run(const struct options *options)
+{
+	struct discover_opts discover = options__discover(options);
+	struct features features;
+	struct buf out = { 0 };
+	struct utsname kernel;
+	int code = EXIT_DONE;
+
+	if (uname(&kernel) == 0)
+		buf__printf(&out, "kernel: %s %s %s\n", kernel.sysname, kernel.release,
+			    kernel.machine);
+	bool enough = print_rights(&out);
+
+	memset(&features, 0, sizeof(features));
+	features__ask(&features);
+	print_features(&features, &out);
+	bool works = print_families(&features, &out);
+
+	if (!enough)
+		code = EXIT_RIGHTS; /* without rights the rest cannot be known */
+	else if (!works)
+		code = EXIT_KERNEL;
+	for (uint32_t i = 0; i < options->pids.count; i++) {
+		int bad = print_process(options->pids.items[i], &discover, &out);
+
+		if (code == EXIT_DONE)
+			code = bad;
+	}
+	buf__printf(&out, "verdict: %s\n",
+		    code == EXIT_DONE	? "tracing works here" :
+		    code == EXIT_RIGHTS ? "more rights are needed" :
+		    code == EXIT_KERNEL ? "no hook family can work on this kernel" :
+					  "the process cannot be traced");
+	fwrite(out.p, 1, out.n, stdout);
+	buf__release(&out);
+	return code;
+}

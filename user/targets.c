@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "targets.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+
+struct target {
+	uint32_t pid;
+	uint64_t ended_ns; /* 0: alive */
+	UT_hash_handle hh;
+};
+
+struct targets {
+	const struct options *options;
+	struct discover_opts discover;
+	struct processes *processes;
+	struct load *load;
+	struct recorder *recorder;
+	struct target *table;
+	unsigned int alive;
+	uint64_t empty_since;
+	uint64_t checked_ns;
+};
+
+struct targets *targets__new(const struct targets_opts *opts)
+{
+	struct targets *targets = calloc(1, sizeof(*targets));
+
+	if (!targets)
+		return NULL;
+	targets->options = opts->options;
+	targets->discover = options__discover(opts->options);
+	targets->processes = opts->processes;
+	return targets;
+}
+
+void targets__free(struct targets *targets)
+{
+	struct target *target, *next;
+
+	if (!targets)
+		return;
+	HASH_ITER(hh, targets->table, target, next) {
+		HASH_DEL(targets->table, target);
+		free(target);
+	}
+	free(targets);
+}
+
+void targets__set_load(struct targets *targets, struct load *load)
+{
+	targets->load = load;
+}
+
+void targets__set_recorder(struct targets *targets, struct recorder *recorder)
+{
+	struct target *target, *next;
+
+	targets->recorder = recorder;
+	HASH_ITER(hh, targets->table, target, next) {
+		struct process *process = processes__find(targets->processes, target->pid);
+
+		if (recorder && process)
+			recorder__process(recorder, process);
+	}
+}
+
+static struct target *find(const struct targets *targets, uint32_t pid)
+{
+	struct target *target;
+
+	HASH_FIND(hh, targets->table, &pid, sizeof(pid), target);
+	return target;
+}
+
+static int know(struct targets *targets, struct process *process)
+{
+	int err = processes__add(targets->processes, process);
+
+	if (!err && targets->recorder)
+		recorder__process(targets->recorder, process);
+	return err;
+}
+
+static void trace(struct targets *targets, uint32_t pid)
+{
+	if (!targets->load)
+		return;
+	/* the bit first: a socket that opens between the two is met by its events */
+	load__trace(targets->load, pid);
+	load__bootstrap(targets->load, pid);
+}
+
+static int enter(struct targets *targets, uint32_t pid)
+{
+	struct target *target = find(targets, pid);
+
+	if (!target) {
+		target = calloc(1, sizeof(*target));
+		if (!target)
+			return -ENOMEM;
+		target->pid = pid;
+		HASH_ADD(hh, targets->table, pid, sizeof(pid), target);
+		targets->alive++;
+	} else if (target->ended_ns) { /* the number is in use again */
+		target->ended_ns = 0;
+		targets->alive++;
+	}
+	targets->empty_since = 0;
+	return 0;
+}
+
+int targets__add(struct targets *targets, uint32_t pid, struct buf *why)
+{
+	struct target *target = find(targets, pid);
+	struct process *process;
+
+	if (target && !target->ended_ns)
+		return 0;
+	if (targets->alive >= TARGETS_MAX) {
+		buf__printf(why, "more than %d processes; name fewer", TARGETS_MAX);
+		return -E2BIG;
+	}
+	int err = discover__process(pid, &targets->discover, &process, why);
+
+	if (err)
+		return err;
+	err = know(targets, process);
+	process__unref(process);
+	if (!err)
+		err = enter(targets, pid);
+	if (!err)
+		trace(targets, pid);
+	return err;
+}
+
+static void found(void *ctx, uint32_t pid)
+{
+	struct buf why = { 0 };
+
+	targets__add(ctx, pid, &why); /* it may be gone again: then it is no target */
+	buf__release(&why);
+}
+
+static void add_children(struct targets *targets, uint32_t pid)
+{
+	uint32_t pids[1024];
+	int n = discover__children(pid, pids, 1024);
+
+	for (int i = 0; i < n; i++)
+		found(targets, pids[i]);
+}
+
+int targets__find(struct targets *targets, struct buf *why)
+{
+	const struct options *options = targets->options;
+
+	for (uint32_t i = 0; i < options->pids.count; i++) {
+		int err = targets__add(targets, options->pids.items[i], why);
+
+		if (err)
+			return err;
+	}
+	if (options__waits(options))
+		discover__scan(&targets->discover, found, targets);
+	if (options->follow_children) {
+		struct target *target, *next;
+
+		HASH_ITER(hh, targets->table, target, next)
+			add_children(targets, target->pid);
+	}
+	return 0;
+}
+
+void targets__trace(struct targets *targets)
+{
+	struct target *target, *next;
+
+	HASH_ITER(hh, targets->table, target, next)
+		trace(targets, target->pid);
+}
+
+/* --- changes ---------------------------------------------------------------------------- */
+
+/* The child may be gone before it is looked at; its spans still want a process. */
+static void on_fork(struct targets *targets, uint32_t parent_pid, uint32_t pid)
+{
+	struct process *parent = processes__find(targets->processes, parent_pid);
+	struct buf why = { 0 };
+
+	if (!targets->options->follow_children || !find(targets, parent_pid))
+		return;
+	int err = targets__add(targets, pid, &why);
+
+	if (err == -ESRCH && parent) {
+		struct process *process = process__new(pid, 0, parent->runtime, parent->resource);
+
+		if (process && know(targets, process) == 0)
+			enter(targets, pid);
+		process__unref(process);
+	}
+	buf__release(&why);
+}
+
+/* Another program in the same process: another runtime, name, language. */
+static void on_exec(struct targets *targets, uint32_t pid)
+{
+	struct target *target = find(targets, pid);
+	struct process *process;
+	struct buf why = { 0 };
+
+	if (!target || target->ended_ns) {
+		if (targets->options->exe.count && discover__matches_exe(&targets->discover, pid))
+			found(targets, pid);
+		return;
+	}
+	if (discover__process(pid, &targets->discover, &process, &why) == 0) {
+		know(targets, process);
+		process__unref(process);
+	}
+	buf__release(&why);
+}
+
+static void on_end(struct targets *targets, uint32_t pid, uint64_t now_ns)
+{
+	struct target *target = find(targets, pid);
+
+	if (!target || target->ended_ns)
+		return;
+	target->ended_ns = now_ns;
+	if (--targets->alive == 0)
+		targets->empty_since = now_ns;
+}
+
+void targets__event(struct targets *targets, const struct event *event)
+{
+	if (event->kind == EVENT_LISTEN) {
+		const struct event_listen *listen = (const void *)event;
+
+		if (discover__matches_port(&targets->discover, listen->port))
+			found(targets, event->pid);
+		return;
+	}
+	if (event->kind != EVENT_TASK)
+		return;
+	const struct event_task *task = (const void *)event;
+
+	switch (task->change) {
+	case TASK_FORK:
+		on_fork(targets, event->pid, task->child_pid);
+		break;
+	case TASK_EXEC:
+		on_exec(targets, event->pid);
+		break;
+	case TASK_EXIT:
+		on_end(targets, event->pid, event->time_ns);
+		break;
+	}
+}
+
+/* An EXIT record may have found the ring full: ask now and then. And forget the long dead, whose
+ * last connection records have come by now. */
+void targets__tick(struct targets *targets, uint64_t now_ns)
+{
+	struct target *target, *next;
+
+	if (now_ns < targets->checked_ns + TARGET_CHECK_NS)
+		return;
+	targets->checked_ns = now_ns;
+	HASH_ITER(hh, targets->table, target, next) {
+		if (!target->ended_ns) {
+			if (kill((pid_t)target->pid, 0) != 0 && errno == ESRCH)
+				on_end(targets, target->pid, now_ns);
+		} else if (now_ns > target->ended_ns + TARGET_GRACE_NS) {
+			if (targets->load)
+				load__untrace(targets->load, target->pid);
+			processes__remove(targets->processes, target->pid);
+			HASH_DEL(targets->table, target);
+			free(target);
+		}
+	}
+}
+
+unsigned int targets__alive(const struct targets *targets)
+{
+	return targets->alive;
+}
+
+uint64_t targets__empty_since(const struct targets *targets)
+{
+	return targets->empty_since;
+}
+
+void targets__print(const struct targets *targets, struct buf *out)
+{
+	struct target *target, *next;
+
+	HASH_ITER(hh, targets->table, target, next) {
+		const struct process *process = processes__find(targets->processes, target->pid);
+		struct slice name = resource__service_name(process->resource);
+
+		buf__printf(out, "  %-8u %-8s %.*s\n", target->pid,
+			    runtime__language(process->runtime), (int)name.n, name.p);
+	}
+}
