@@ -50,11 +50,11 @@ const char *option_nearest(const char *name, bool keys)
 }
 
 static const char help_head[] =
-	"spanprobe traces running processes from the kernel and exports OpenTelemetry spans.\n\n"
+	"spanprobe: OpenTelemetry traces of running processes, seen from the kernel.\n\n"
 	"spanprobe [OPTION]... [-- COMMAND ARG...]  trace; start COMMAND if given\n"
 	"spanprobe record -o RUN.spr [OPTION]...    raw events to a file\n"
 	"spanprobe replay RUN.spr [OPTION]...       the same spans from the file\n"
-	"spanprobe doctor [--pid PID]               what is possible here, and what is missing\n"
+	"spanprobe doctor [--pid PID]               what works here and what is missing\n"
 	"spanprobe version\n\n";
 
 void options__help(struct buf *out)
