@@ -24,8 +24,8 @@ const struct option_row option_rows[] = {
 	  .parse = option_parse_switch, FIELD(follow_children) },
 	{ "export", 'e', "WHERE", ENV("EXPORT"), { "OTEL_TRACES_EXPORTER" }, "export",
 	  .on = EXPORTS, .list = true,
-	  .help = "otlp=URL, file=PATH, console or none; several at\n"
-		  "once; default otlp=http://localhost:4318",
+	  .help = "otlp=URL, file=PATH, console or none; repeat\n"
+		  "for several; default otlp=http://localhost:4318",
 	  .parse = option_parse_export, FIELD(exports) },
 	{ NULL, 0, "URL", ENV("ENDPOINT"),
 	  { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT" }, "endpoint",

@@ -349,13 +349,13 @@ static void test_files(void **state)
 	bad_file("pid: 1\nsrvice_name: x\n", "2:1", "did you mean 'service_name'?");
 	bad_file("pid: 1\nqwertyuiop: x\n", "2:1", "no such key");
 	bad_file("pid: [1, x]\n", "1:10", "not a process id");
-	bad_file("pid: [1\nexport: x\n", "2:7", "not YAML");
+	bad_file("pid: 1\n\tx: 2\n", "2:1", "not YAML");
 	bad_file("- pid\n", "1:1", "KEY: VALUE");
 	bad_file("pid:\n  a: 1\n", "2:3", "value or a list");
 	bad_file("pid: 1\nstats: 5s\nstats: 6s\n", "3:1", "twice");
 	bad_file("follow_children: maybe\npid: 1\n", "1:1", "neither true nor false");
 	bad_file("export: [[console]]\n", "1:10", "plain values");
-	bad_file("pid: \"\\xff", "1:6", "not YAML");
+	bad_file("pid: \"\\xff", "1:11", "not YAML");
 }
 
 static void test_help_fits_a_screen(void **state)
