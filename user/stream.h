@@ -74,6 +74,8 @@ void stream__free(struct stream *stream);
 struct slice flow__peek(const struct flow *flow);
 uint64_t flow__position(const struct flow *flow);  /* of the read position */
 uint64_t flow__known_end(const struct flow *flow); /* all bytes before it are known to have passed */
+/* End of the newest call: what is not known of it yet will be, without any policy. */
+uint64_t flow__call_end(const struct flow *flow);
 /* Bytes missing at the read position: > 0 means peek is empty and will stay so. */
 uint64_t flow__gap(const struct flow *flow);
 /* Moves on by n bytes, held, missing or still to come. */
