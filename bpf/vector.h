@@ -65,6 +65,11 @@ static __always_inline long walk__step(struct walk *walk, __u8 *bytes)
 	}
 	walk->filled += length;
 	walk->skip += length;
+	if (walk->skip == segment.length) {
+		walk->skip = 0;
+		walk->at += sizeof(segment);
+		walk->segments--;
+	}
 	return 0;
 }
 
