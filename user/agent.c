@@ -45,8 +45,8 @@ static int find_targets(struct agent *agent, struct buf *why)
 	case 0:
 		return EXIT_DONE;
 	case -ESRCH:
+	case -EINVAL: /* there is one, but none that can be traced */
 		return EXIT_NO_PROCESS;
-	case -EINVAL:
 	case -E2BIG:
 		return EXIT_USAGE;
 	default:
@@ -62,6 +62,8 @@ static int make_plan(struct agent *agent, struct buf *why)
 				  .units = true };
 
 	features__ask(&agent->features);
+	if (opts.family)
+		buf__printf(why, "--hooks %s: ", opts.family);
 	switch (plan__make(&agent->features, &opts, &agent->plan, why)) {
 	case 0:
 		return EXIT_DONE;

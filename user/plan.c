@@ -82,6 +82,8 @@ static void plan__add(struct plan *plan, const struct row *rows, unsigned int co
 	}
 }
 
+#define PLAN_NEXT_STEP "`spanprobe doctor` tells how to mend it"
+
 /* Appends what is missing to why; returns whether anything is. */
 static bool plan__lacks(const struct features *features, const enum feature *needs,
 			unsigned int count, const char *who, struct buf *why)
@@ -122,8 +124,10 @@ int plan__make(const struct features *features, const struct plan_opts *opts, st
 		plan__families(why);
 		return -EINVAL;
 	}
-	if (plan__lacks(features, common_needs, common, "this kernel", why))
+	if (plan__lacks(features, common_needs, common, "this kernel", why)) {
+		buf__puts(why, PLAN_NEXT_STEP);
 		return -ENOTSUP;
+	}
 	for (unsigned int i = 0; i < FAMILY_COUNT; i++) {
 		const struct family *family = &families[i];
 
@@ -138,6 +142,7 @@ int plan__make(const struct features *features, const struct plan_opts *opts, st
 		buf__clear(why);
 		return 0;
 	}
+	buf__puts(why, PLAN_NEXT_STEP);
 	return -ENOTSUP;
 }
 

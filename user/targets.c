@@ -160,10 +160,14 @@ int targets__find(struct targets *targets, struct buf *why)
 	const struct options *options = targets->options;
 
 	for (uint32_t i = 0; i < options->pids.count; i++) {
+		size_t mark = why->n;
+
+		buf__printf(why, "--pid %u: ", options->pids.items[i]);
 		int err = targets__add(targets, options->pids.items[i], why);
 
 		if (err)
 			return err;
+		why->n = mark;
 	}
 	if (options__waits(options))
 		discover__scan(&targets->discover, found, targets);

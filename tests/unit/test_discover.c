@@ -213,7 +213,7 @@ static void refusals(void **state)
 {
 	make_host();
 	refused(999, -ESRCH, "999");
-	refused(0, -ESRCH, "no process");
+	refused(0, -ESRCH, "no such process");
 	make_process(2, "kthreadd", 'S', 0x208040);
 	refused(2, -EINVAL, "kernel thread");
 	make_process(301, "a) R 1 (b", 'Z', 0);
@@ -227,7 +227,7 @@ static void refusals(void **state)
 	fake__text("/proc/303/stat", "303 (x"); /* cut off by its end */
 	refused(303, -EINVAL, "");
 	fake__text("/proc/303/stat", "");
-	refused(303, -ESRCH, "no process");
+	refused(303, -ESRCH, "no such process");
 }
 
 /* Names with every kind of byte; no files but stat and status. */
@@ -500,7 +500,7 @@ static void live_process(void **state)
 	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
 	refused((uint32_t)pid, -EINVAL, "zombie");
 	waitpid(pid, NULL, 0);
-	refused((uint32_t)pid, -ESRCH, "no process");
+	refused((uint32_t)pid, -ESRCH, "no such process");
 	refused((uint32_t)getpid(), -EINVAL, "itself");
 	proc_root = fake_dir;
 }
