@@ -10,7 +10,7 @@
 #define PID_LIMIT (4 * 1024 * 1024)
 
 #define CONNS_DEFAULT      16384           /* connections known at a time */
-#define RING_BYTES_DEFAULT (8u << 20)      /* all rings together */
+#define RING_BYTES_DEFAULT (4u << 20)      /* all rings together; resident in the agent too */
 #define RINGS_MAX          8
 #define HEAD_BYTES_DEFAULT 4096            /* captured per turn until the protocol is known */
 #define CALL_BYTES_MAX     (64u << 10)     /* captured of one call under CAPTURE_ALL */

@@ -12,20 +12,18 @@
 
 #include "event.h"
 #include "loss.h"
+#include "ring.h"
 #include "spanprobe.skel.h"
 
 #define CPUS_MAX 1024 /* of the sums over per-CPU counters */
 
 struct load {
 	struct spanprobe_bpf *skeleton;
-	struct ring_buffer *rings;
-	int ring_fds[RINGS_MAX];
-	unsigned int ring_count;
+	struct rings *rings;
 	int cpus;
 	/* of the drain that is running */
 	int (*push)(void *ctx, void *record, size_t size);
 	void *push_ctx;
-	int push_error;
 };
 
 /* libbpf's words while an object is being loaded; libbpf has one print function per process. */
@@ -100,7 +98,6 @@ static int load__configure(struct load *load, const struct load_opts *opts)
 	int err;
 
 	settings__defaults(&settings, cpus);
-	load->ring_count = settings.ring_count;
 	memcpy((void *)&skeleton->rodata->settings, &settings, sizeof(settings));
 	bpf_object__for_each_program(program, skeleton->obj) {
 		const char *name = bpf_program__name(program);
@@ -122,36 +119,36 @@ static int load__record(void *ctx, void *record, size_t size)
 {
 	struct load *load = ctx;
 	const struct event *event = record;
-	int err;
 
 	/* a record's room in the ring is one of a few classes: what is behind its end is slack */
 	if (size >= sizeof(*event) && event->size < size)
 		size = event->size;
-	err = load->push(load->push_ctx, record, size);
-	if (err < 0 && !load->push_error)
-		load->push_error = err;
-	return 0;
+	return load->push(load->push_ctx, record, size);
 }
 
-static int load__make_rings(struct load *load, uint32_t bytes)
+static int load__make_rings(struct load *load)
 {
+	const struct settings *settings = (const void *)&load->skeleton->rodata->settings;
 	int outer = bpf_map__fd(load->skeleton->maps.rings);
+	int err;
 
-	for (uint32_t i = 0; i < load->ring_count; i++) {
-		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "spanprobe_ring", 0, 0, bytes, NULL);
+	load->rings = rings__new();
+	if (!load->rings)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < settings->ring_count; i++) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "spanprobe_ring", 0, 0,
+					settings->ring_bytes, NULL);
 
 		if (fd < 0)
 			return fd;
-		load->ring_fds[i] = fd;
-		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY))
-			return -errno;
-		if (!load->rings) {
-			load->rings = ring_buffer__new(fd, load__record, load, NULL);
-			if (!load->rings)
-				return -errno;
-		} else if (ring_buffer__add(load->rings, fd, load__record, load)) {
-			return -errno;
+		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY)) {
+			err = -errno;
+			close(fd);
+			return err;
 		}
+		err = rings__add(load->rings, fd, settings->ring_bytes);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -169,7 +166,7 @@ static int load__open(struct load *load, const struct load_opts *opts, struct bu
 	if (!err)
 		err = spanprobe_bpf__load(load->skeleton);
 	if (!err)
-		err = load__make_rings(load, load->skeleton->rodata->settings.ring_bytes);
+		err = load__make_rings(load);
 	load_words = NULL;
 	libbpf_set_print(before);
 	if (err) {
@@ -188,8 +185,6 @@ int load__new(const struct load_opts *opts, struct load **ret, struct buf *why)
 
 	if (!load)
 		return -ENOMEM;
-	for (int i = 0; i < RINGS_MAX; i++)
-		load->ring_fds[i] = -1;
 	load->cpus = libbpf_num_possible_cpus();
 	if (load->cpus < 1)
 		load->cpus = 1;
@@ -208,11 +203,7 @@ void load__free(struct load *load)
 {
 	if (!load)
 		return;
-	ring_buffer__free(load->rings);
-	for (int i = 0; i < RINGS_MAX; i++) {
-		if (load->ring_fds[i] >= 0)
-			close(load->ring_fds[i]);
-	}
+	rings__free(load->rings);
 	spanprobe_bpf__destroy(load->skeleton);
 	free(load);
 }
@@ -294,18 +285,14 @@ int load__apply(struct load *load, const struct capture_policy *policy)
 
 int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t size), void *ctx)
 {
-	int n;
-
 	load->push = push;
 	load->push_ctx = ctx;
-	load->push_error = 0;
-	n = ring_buffer__consume(load->rings);
-	return load->push_error ? load->push_error : n;
+	return rings__drain(load->rings, load__record, load);
 }
 
 int load__epoll_fd(const struct load *load)
 {
-	return ring_buffer__epoll_fd(load->rings);
+	return rings__epoll_fd(load->rings);
 }
 
 void load__losses(const struct load *load, struct stats *stats)
@@ -327,34 +314,13 @@ void load__losses(const struct load *load, struct stats *stats)
 	}
 }
 
-/* "memlock:	1234" of a map's fdinfo: what the kernel says it takes */
-static size_t map_bytes(int fd)
-{
-	char path[64], line[256];
-	unsigned long long bytes = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
-	}
-	fclose(file);
-	return bytes;
-}
-
 size_t load__kernel_bytes(const struct load *load)
 {
 	struct bpf_map *map;
-	size_t bytes = 0;
+	size_t bytes = rings__kernel_bytes(load->rings);
 
 	bpf_object__for_each_map(map, load->skeleton->obj)
-		bytes += map_bytes(bpf_map__fd(map));
-	for (unsigned int i = 0; i < load->ring_count; i++)
-		bytes += map_bytes(load->ring_fds[i]);
+		bytes += map__kernel_bytes(bpf_map__fd(map));
 	return bytes;
 }
 
