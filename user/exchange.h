@@ -77,6 +77,8 @@ struct exchange {
 	void *attribution;                /* attribute's own state */
 	void *joining;                    /* join's own state */
 	struct exchange *prev, *next;     /* list of the stage that holds it: pair, then join */
+	uint64_t look_ns;                 /* join looks at it again then */
+	bool looked;                      /* ... for the second time or later */
 };
 
 /* NULL is allowed; gives back heads, context and process */
@@ -84,6 +86,7 @@ void exchange__free(struct exchange *exchange);
 struct exchange *exchange__new(void); /* zeroed; NULL without memory */
 /* Takes over a message; its head is copied. false: the head is left out for want of memory. */
 bool exchange__copy_head(struct message *to, const struct message *from);
+void exchange__drop_head(struct message *message); /* of a copy */
 size_t exchange__memory(const struct exchange *exchange); /* bytes it holds, for bounds */
 
 struct exchange_sink {

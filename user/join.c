@@ -56,7 +56,8 @@ struct join {
 	struct tie *ties;	  /* by key */
 	struct tie *entries;	  /* server's end in service and undecided, oldest first */
 	struct tie *rest;	  /* one end came and has left, oldest first */
-	struct exchange *waiting; /* done, oldest first */
+	struct exchange *waiting; /* done, not looked at since; in order of look_ns */
+	struct exchange *again;	  /* looked at, but something was open still; likewise */
 	size_t bytes;		  /* of those */
 	uint64_t now_ns;	  /* of the last step or tick */
 };
@@ -250,7 +251,10 @@ static void let_go(struct join *join, struct exchange *exchange)
 	struct tie *tie = exchange->joining;
 	struct end *end;
 
-	DL_DELETE(join->waiting, exchange);
+	if (exchange->looked)
+		DL_DELETE(join->again, exchange);
+	else
+		DL_DELETE(join->waiting, exchange);
 	join->bytes -= exchange__memory(exchange);
 	exchange->prev = exchange->next = NULL;
 	exchange->joining = NULL;
@@ -321,6 +325,9 @@ static void on_done(struct join *join, struct exchange *exchange)
 	struct tie *tie = exchange->joining;
 	struct exchange *client = exchange, *server = NULL;
 
+	if (exchange->end_ns > join->now_ns)
+		join->now_ns = exchange->end_ns;
+	exchange->look_ns = join->now_ns + join->hold_ns;
 	DL_APPEND(join->waiting, exchange);
 	join->bytes += exchange__memory(exchange);
 	if (tie) {
@@ -338,9 +345,9 @@ static void on_done(struct join *join, struct exchange *exchange)
 		try_to_leave(join, client, false);
 	if (server)
 		try_to_leave(join, server, false);
-	while (join->bytes > JOIN_BYTES_MAX && join->waiting) {
+	while (join->bytes > JOIN_BYTES_MAX && (join->again || join->waiting)) {
 		join->stats->lost[LOSS_JOIN_TABLE_FULL]++;
-		try_to_leave(join, join->waiting, true);
+		try_to_leave(join, join->again ? join->again : join->waiting, true);
 	}
 }
 
@@ -382,18 +389,32 @@ static void tick_entries(struct join *join)
 	}
 }
 
+/* Thousands may wait: each is looked at when its hold is over, and now and then after that. */
+static void look_again(struct join *join, struct exchange *exchange)
+{
+	if (try_to_leave(join, exchange, false))
+		return;
+	if (exchange->looked)
+		DL_DELETE(join->again, exchange);
+	else
+		DL_DELETE(join->waiting, exchange);
+	exchange->looked = true;
+	exchange->look_ns = join->now_ns + join->hold_ns / 4;
+	DL_APPEND(join->again, exchange);
+}
+
 void join__tick(struct join *join, uint64_t now_ns)
 {
-	struct exchange *exchange, *tmp;
-	struct tie *tie, *tie_tmp;
+	struct tie *tie, *tmp;
 
 	if (now_ns > join->now_ns)
 		join->now_ns = now_ns;
 	tick_entries(join);
-	/* in the order in which they were done; letting one go never frees another */
-	DL_FOREACH_SAFE(join->waiting, exchange, tmp)
-		try_to_leave(join, exchange, false);
-	DL_FOREACH_SAFE(join->rest, tie, tie_tmp) {
+	while (join->waiting && join->waiting->look_ns <= join->now_ns)
+		look_again(join, join->waiting);
+	while (join->again && join->again->look_ns <= join->now_ns)
+		look_again(join, join->again);
+	DL_FOREACH_SAFE(join->rest, tie, tmp) {
 		if (tie->last_ns + join->hold_ns > join->now_ns)
 			break;
 		tie__free(join, tie);
@@ -407,10 +428,14 @@ void join__flush(struct join *join, uint64_t now_ns)
 	if (now_ns > join->now_ns)
 		join->now_ns = now_ns;
 	/* decided first: what is forced to leave settles over them */
-	DL_FOREACH(join->waiting, exchange)
+	DL_CONCAT(join->again, join->waiting);
+	join->waiting = NULL;
+	DL_FOREACH(join->again, exchange) {
+		exchange->looked = true;
 		decide_server(exchange);
-	while (join->waiting)
-		try_to_leave(join, join->waiting, true);
+	}
+	while (join->again)
+		try_to_leave(join, join->again, true);
 	while (join->rest)
 		tie__free(join, join->rest);
 }
@@ -422,7 +447,8 @@ void join__free(struct join *join)
 
 	if (!join)
 		return;
-	DL_FOREACH_SAFE(join->waiting, exchange, tmp)
+	DL_CONCAT(join->again, join->waiting);
+	DL_FOREACH_SAFE(join->again, exchange, tmp)
 		exchange__free(exchange);
 	HASH_ITER(hh, join->ties, tie, tie_tmp)
 		tie__free(join, tie);

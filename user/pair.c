@@ -32,6 +32,7 @@ struct pair {
 	struct ids *ids;
 	struct exchange_sink next;
 	struct line *lines;
+	struct line *last; /* found; a message asks three times */
 	uint32_t open;
 	size_t head_bytes;
 	uint32_t early;
@@ -51,9 +52,13 @@ struct pair *pair__new(const struct pair_opts *opts, struct exchange_sink next)
 
 static struct line *line__find(struct pair *pair, uint64_t id)
 {
-	struct line *line;
+	struct line *line = pair->last;
 
+	if (line && line->id == id)
+		return line;
 	HASH_FIND(hh, pair->lines, &id, sizeof(id), line);
+	if (line)
+		pair->last = line;
 	return line;
 }
 
@@ -168,6 +173,8 @@ static void line__free(struct pair *pair, struct line *line)
 {
 	drop_early(pair, line);
 	HASH_DEL(pair->lines, line);
+	if (pair->last == line)
+		pair->last = NULL;
 	free(line);
 }
 
@@ -351,7 +358,7 @@ static void answer(struct pair *pair, struct exchange *exchange)
 static void clear_response(struct pair *pair, struct exchange *exchange)
 {
 	pair->head_bytes -= exchange->response.head.n;
-	free((char *)exchange->response.head.p);
+	exchange__drop_head(&exchange->response);
 	exchange->response = (struct message){ 0 };
 	exchange->has_response = false;
 	exchange->has_response_head = false;

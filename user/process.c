@@ -59,6 +59,7 @@ struct entry {
 
 struct processes {
 	struct entry *by_pid;
+	uint64_t version;
 };
 
 struct processes *processes__new(void)
@@ -96,6 +97,7 @@ int processes__add(struct processes *processes, struct process *process)
 {
 	struct entry *entry = find(processes, process->pid);
 
+	processes->version++;
 	if (entry) {
 		process__ref(process);
 		process__unref(entry->process);
@@ -128,9 +130,15 @@ void processes__remove(struct processes *processes, uint32_t pid)
 
 	if (entry)
 		drop(processes, entry);
+	processes->version++;
 }
 
 unsigned int processes__count(const struct processes *processes)
 {
 	return HASH_COUNT(processes->by_pid);
+}
+
+uint64_t processes__version(const struct processes *processes)
+{
+	return processes->version;
 }

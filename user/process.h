@@ -48,5 +48,7 @@ int processes__add(struct processes *processes, struct process *process); /* tak
 struct process *processes__find(struct processes *processes, uint32_t pid); /* borrowed or NULL */
 void processes__remove(struct processes *processes, uint32_t pid);
 unsigned int processes__count(const struct processes *processes);
+/* Another number whenever what find answers may have changed. */
+uint64_t processes__version(const struct processes *processes);
 
 #endif

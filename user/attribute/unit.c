@@ -143,6 +143,8 @@ static void unit__free(struct units *units, struct unit *unit)
 		if (request->unit == unit)
 			request__move(request, NULL);
 	}
+	if (units->last == unit)
+		units->last = NULL;
 	HASH_DEL(unit->group->units, unit);
 	DL_DELETE(units->idlest, unit);
 	units->count--;
@@ -169,30 +171,40 @@ static void group__free(struct units *units, struct group *group)
 	free(group);
 }
 
+/* Whose rules hold is asked again only when the processes have changed: one may have been found
+ * out later, or be another program by now. */
+static void group__refresh(struct units *units, struct group *group)
+{
+	const struct process *process;
+	uint64_t version = processes__version(units->processes);
+
+	if (group->rules && group->version == version)
+		return;
+	group->version = version;
+	process = processes__find(units->processes, group->pid);
+	if (group->rules && group->process == process)
+		return;
+	if (group->rules && group->rules->release)
+		group->rules->release(group);
+	group->state = NULL;
+	group->rules = unit_rules__of(process);
+	group->process = process;
+}
+
 static struct group *group__get(struct units *units, uint32_t pid)
 {
-	const struct process *process = processes__find(units->processes, pid);
 	struct group *group = group__find(units, pid);
 
-	if (!group) {
-		group = calloc(1, sizeof(*group));
-		if (!group)
-			return NULL;
-		group->pid = pid;
-		group->rules = unit_rules__of(process);
-		group->process = process;
-		HASH_ADD(hh, units->groups, pid, sizeof(pid), group);
-		if (!group->hh.tbl) {
-			free(group);
-			return NULL;
-		}
-	}
-	if (group->process != process) { /* found out later, or another program by now */
-		if (group->rules->release)
-			group->rules->release(group);
-		group->state = NULL;
-		group->rules = unit_rules__of(process);
-		group->process = process;
+	if (group)
+		return group;
+	group = calloc(1, sizeof(*group));
+	if (!group)
+		return NULL;
+	group->pid = pid;
+	HASH_ADD(hh, units->groups, pid, sizeof(pid), group);
+	if (!group->hh.tbl) {
+		free(group);
+		return NULL;
 	}
 	return group;
 }
@@ -233,27 +245,35 @@ static struct unit *unit__new(struct units *units, struct group *group, uint32_t
 	return unit;
 }
 
-struct unit *units__get(struct units *units, const struct stamp *at)
+static struct unit *find_or_make(struct units *units, const struct stamp *at)
 {
-	struct group *group;
-	struct unit *unit;
+	struct group *group = group__get(units, at->pid);
+	struct unit *unit = NULL;
 
-	if (!at->tid || !at->pid)
-		return NULL;
-	group = group__get(units, at->pid);
 	if (!group)
 		return NULL;
 	HASH_FIND(hh, group->units, &at->tid, sizeof(at->tid), unit);
-	if (!unit)
-		unit = unit__new(units, group, at->tid);
+	return unit ? unit : unit__new(units, group, at->tid);
+}
+
+struct unit *units__get(struct units *units, const struct stamp *at)
+{
+	struct unit *unit = units->last;
+
+	if (!at->tid || !at->pid)
+		return NULL;
+	if (!unit || unit->tid != at->tid || unit->group->pid != at->pid)
+		unit = find_or_make(units, at);
 	if (!unit)
 		return NULL;
+	units->last = unit;
+	group__refresh(units, unit->group);
 	if (unit->next) { /* to the busy end */
 		DL_DELETE(units->idlest, unit);
 		DL_APPEND(units->idlest, unit);
 	}
 	if (at->ns > unit->seen_ns)
-		unit->seen_ns = group->seen_ns = at->ns;
+		unit->seen_ns = unit->group->seen_ns = at->ns;
 	return unit;
 }
 

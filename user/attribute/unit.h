@@ -60,6 +60,7 @@ struct group {
 	bool migrating;        /* work was seen to move between threads: they prove nothing */
 	const struct unit_rules *rules;
 	const struct process *process; /* that the rules are for; only compared */
+	uint64_t version;      /* of the processes that it was looked up in */
 	void *state;           /* of the rules */
 	struct unit *units;
 	uint64_t seen_ns;
@@ -104,6 +105,7 @@ struct units {
 	struct stats *stats;
 	struct processes *processes;
 	struct group *groups;
+	struct unit *last;     /* found; steps of one unit come in a row */
 	struct unit *idlest;   /* of all groups */
 	uint32_t count;
 	uint64_t aged_ns;
