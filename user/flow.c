@@ -185,13 +185,15 @@ static void extend_last(struct flow *flow, uint64_t end, const struct stamp *sta
 static bool add_seg(struct flow *flow, uint64_t end, const struct stamp *stamp, bool held,
 		    bool call)
 {
+	bool any;
 	struct seg *last;
 
 	if (flow->muted)
 		flow->read = end;
 	drop_passed(flow);
-	last = flow->seg_count ? &flow->segs[flow->seg_count - 1] : NULL;
-	if (last && last->held == held && !call && last->stamp.ns == stamp->ns &&
+	any = flow->seg_count;
+	last = &flow->segs[any ? flow->seg_count - 1 : 0];
+	if (any && last->held == held && !call && last->stamp.ns == stamp->ns &&
 	    last->stamp.tid == stamp->tid) {
 		extend_last(flow, end, stamp);
 		return true;

@@ -23,7 +23,7 @@
 #define CONNS_POOLED 256
 
 struct conn_box {
-	struct conn conn;
+	struct conn conn; /* first: the one is the other */
 	struct flow flow[DIR_COUNT];
 };
 
@@ -94,10 +94,12 @@ static void conn__end(struct stream *stream, struct conn *conn, const struct sta
 	if (stream->last == conn)
 		stream->last = NULL;
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		if (stream->tail == conn->flow[dir])
+		struct flow *flow = &((struct conn_box *)conn)->flow[dir];
+
+		if (stream->tail == flow)
 			stream->tail = NULL;
-		unlist_later(stream, conn->flow[dir]);
-		flow__release(conn->flow[dir]);
+		unlist_later(stream, flow);
+		flow__release(flow);
 	}
 	HASH_DEL(stream->by_id, conn);
 	DL_DELETE(stream->idlest, conn);
