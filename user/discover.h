@@ -12,12 +12,12 @@ struct port_range {
 };
 
 struct discover_opts {
-	const char *const *exe_globs;      /* fnmatch() over the path of /proc/PID/exe */
+	const char *const *exe_globs; /* fnmatch() over the path of /proc/PID/exe */
 	uint32_t exe_count;
-	const struct port_range *ports;    /* listened on by the process */
+	const struct port_range *ports; /* listened on by the process */
 	uint32_t port_count;
-	const char *service_name;          /* --service-name, or NULL: per process */
-	const char *resource_attributes;   /* "k=v,..." added to every resource, or NULL */
+	const char *service_name;	 /* --service-name, or NULL: per process */
+	const char *resource_attributes; /* "k=v,..." added to every resource, or NULL */
 };
 
 /* Everything about one process. 0; -ESRCH: no such process (or it went away); -EINVAL: it cannot

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -530,6 +531,56 @@ static void live_scan(void **state)
 	proc_root = fake_dir;
 }
 
+static struct port_range own_port;
+
+/* Becomes the first process of its own pid, mount and network namespaces and listens there. */
+static void move_and_listen(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(own_port.first) };
+	pid_t pid = 0;
+
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET) == 0)
+		pid = fork();
+	if (pid != 0) {
+		close_range(3, ~0u, 0); /* so that only the child holds the pipe of start_child */
+		waitpid(pid, NULL, 0);
+		_exit(0);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 1) != 0)
+		_exit(1);
+}
+
+static void other_namespaces(void **state)
+{
+	struct discover_opts opts = { .ports = &own_port, .port_count = 1 };
+	struct pids pids = { 0 };
+	uint32_t child;
+
+	if (geteuid() != 0)
+		skip();
+	own_port.first = own_port.last = (uint16_t)(20000 + getpid() % 40000);
+	proc_root = "";
+	pid_t pid = start_child(move_and_listen);
+
+	assert_int_equal(discover__children((uint32_t)pid, &child, 1), 1);
+	struct process *process = find(child, &opts);
+
+	has_int(process, "process.pid", child);
+	has_int(process, "process.vpid", 1);
+	has(process, "process.owner", "0"); /* whose passwd would name it? */
+	has(process, "service.name", "test_discover");
+	process__unref(process);
+	assert_int_equal(discover__scan(&opts, note, &pids), 0);
+	assert_true(holds(&pids, child));
+	assert_false(holds(&pids, (uint32_t)pid));
+	kill((pid_t)child, SIGKILL);
+	waitpid(pid, NULL, 0);
+	proc_root = fake_dir;
+}
+
 static void elf_files(void **state)
 {
 	struct elf_facts facts;
@@ -581,6 +632,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(scan_matches, fake__setup, fake__teardown),
 		cmocka_unit_test_setup_teardown(live_process, fake__setup, fake__teardown),
 		cmocka_unit_test_setup_teardown(live_scan, fake__setup, fake__teardown),
+		cmocka_unit_test_setup_teardown(other_namespaces, fake__setup, fake__teardown),
 		cmocka_unit_test_setup_teardown(elf_files, fake__setup, fake__teardown),
 	};
 

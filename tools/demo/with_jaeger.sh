@@ -7,7 +7,7 @@ PATH=$PATH:/usr/local/go/bin
 here=$(cd "$(dirname "$0")" && pwd)
 make=$1
 spanprobe=$2
-jaeger=
+jaeger=${spanprobe%/*}/jaeger
 
 go_is_new_enough() {
 	local version
@@ -17,11 +17,15 @@ go_is_new_enough() {
 
 if [ "${DEMO_JAEGER:-1}" = 0 ]; then
 	echo "demo: without Jaeger (DEMO_JAEGER=0)"
+	jaeger=
 elif ! go_is_new_enough; then
 	echo "demo: without Jaeger, which needs Go 1.21 or later to be built"
-elif "$make" --no-print-directory jaeger; then
-	jaeger=${spanprobe%/*}/jaeger
+	jaeger=
 else
-	echo "demo: Jaeger could not be built: going on without it" >&2
+	[ -x "$jaeger" ] || echo "demo: building Jaeger from its Go module, which takes minutes the first time (DEMO_JAEGER=0 goes without)"
+	"$make" --no-print-directory jaeger || {
+		echo "demo: Jaeger could not be built: going on without it" >&2
+		jaeger=
+	}
 fi
 JAEGER_CONFIG=$here/../../tests/jaeger/config.yaml "$here/run.sh" "$spanprobe" "$jaeger"

@@ -125,12 +125,11 @@ static void parse_path(struct slice path, struct cgroup_facts *facts)
 
 void cgroup_facts__parse(struct slice text, struct cgroup_facts *ret)
 {
-	struct slice line, part;
+	struct slice line, hierarchy, controllers;
 
 	memset(ret, 0, sizeof(*ret));
 	while (proc__cut(&text, '\n', &line)) {
-		/* "HIERARCHY:CONTROLLERS:PATH" */
-		if (proc__cut(&line, ':', &part) && proc__cut(&line, ':', &part))
+		if (proc__cut(&line, ':', &hierarchy) && proc__cut(&line, ':', &controllers))
 			parse_path(line, ret);
 	}
 	if (ret->container_id[0])
