@@ -27,7 +27,8 @@ struct loop {
 	int epoll;
 	int signals;
 	int timeout_ms;
-	uint64_t stop_ns; /* when it was told to stop; 0: not yet */
+	uint64_t ended_ns; /* when the started command ended; 0: it runs, or there is none */
+	uint64_t stop_ns;  /* when it was told to stop; 0: not yet */
 	bool stop_now;
 	uint64_t end_ns;    /* --duration; UINT64_MAX: none */
 	uint64_t stats_ns;  /* next --stats */
@@ -94,7 +95,8 @@ static void read_signals(struct loop *loop, uint64_t now_ns)
 			break;
 		}
 	}
-	spawn__poll(&loop->agent->spawn);
+	if (spawn__poll(&loop->agent->spawn) && !loop->ended_ns)
+		loop->ended_ns = now_ns;
 }
 
 static int push(void *ctx, void *record, size_t size)
@@ -160,6 +162,14 @@ static void keep_house(struct loop *loop, uint64_t now_ns)
 	}
 }
 
+/* Like strace or perf: the end of the command is the end, whatever else was named; but when only
+ * its children were to be followed, it may have been a launcher. */
+static bool command_decides(const struct options *options)
+{
+	return options->spawn &&
+	       (options->pids.count || options__waits(options) || !options->follow_children);
+}
+
 static bool is_over(const struct loop *loop, uint64_t now_ns)
 {
 	const struct agent *agent = loop->agent;
@@ -170,8 +180,11 @@ static bool is_over(const struct loop *loop, uint64_t now_ns)
 		return true;
 	if (loop->stop_ns && (!command_runs || now_ns >= loop->stop_ns + STOP_NS))
 		return true;
-	return empty_ns && now_ns > empty_ns + LAST_WORDS_NS && !command_runs &&
-	       !options__waits(agent->options);
+	if (command_runs)
+		return false;
+	if (command_decides(agent->options))
+		return now_ns > loop->ended_ns + LAST_WORDS_NS;
+	return empty_ns && now_ns > empty_ns + LAST_WORDS_NS && !options__waits(agent->options);
 }
 
 int agent_loop__run(struct agent *agent)

@@ -19,7 +19,11 @@ struct pipeline {
 	struct join *join;
 	struct sample *sample;
 	struct describe *describe;
+	uint64_t ticked_ns;
 };
+
+#define STEP_NS	  (10ull * 1000 * 1000)
+#define STEPS_MAX 100
 
 static void to_attribute(void *ctx, struct exchange *exchange, enum exchange_step step)
 {
@@ -162,7 +166,7 @@ void pipeline__set_wall_offset(struct pipeline *pipeline, int64_t offset_ns)
 	describe__set_wall_offset(pipeline->describe, offset_ns);
 }
 
-void pipeline__tick(struct pipeline *pipeline, uint64_t now_ns)
+static void tick_stages(struct pipeline *pipeline, uint64_t now_ns)
 {
 	receive__tick(pipeline->receive, now_ns);
 	stream__tick(pipeline->stream, now_ns);
@@ -170,6 +174,22 @@ void pipeline__tick(struct pipeline *pipeline, uint64_t now_ns)
 	pair__tick(pipeline->pair, now_ns);
 	attribute__tick(pipeline->attribute, now_ns);
 	join__tick(pipeline->join, now_ns);
+}
+
+/* After a pause (a busy machine, a long drain) receive lets go what it holds in steps, so that the
+ * later stages' time keeps pace with the events that they get. */
+void pipeline__tick(struct pipeline *pipeline, uint64_t now_ns)
+{
+	uint64_t step_ns = pipeline->ticked_ns;
+
+	pipeline->ticked_ns = now_ns;
+	if (step_ns && now_ns > step_ns + STEPS_MAX * STEP_NS)
+		step_ns = now_ns - STEPS_MAX * STEP_NS;
+	while (step_ns && now_ns > step_ns + 2 * STEP_NS) {
+		step_ns += STEP_NS;
+		tick_stages(pipeline, step_ns);
+	}
+	tick_stages(pipeline, now_ns);
 }
 
 void pipeline__flush(struct pipeline *pipeline, uint64_t now_ns)
