@@ -12,7 +12,8 @@
 #include "stats.h"
 
 #define RECEIVE_WINDOW_NS (2ull * 1000 * 1000)
-#define RECEIVE_BYTES_MAX (32u << 20) /* held in the window; beyond it the oldest are let go early */
+#define RECEIVE_BYTES_MAX                                                                          \
+	(32u << 20) /* held in the window; beyond it the oldest are let go early */
 
 struct event_sink {
 	void (*push)(void *ctx, const struct event *event); /* valid during the call */

@@ -14,9 +14,9 @@
 #include "settings.h"
 #include "stats.h"
 
-#define FLOW_BYTES_MAX    (64u << 10)  /* held per direction */
-#define STREAM_BYTES_MAX  (64u << 20)  /* held in all; the idlest are dropped beyond it */
-#define STREAM_CONNS_MAX  65536
+#define FLOW_BYTES_MAX	 (64u << 10) /* held per direction */
+#define STREAM_BYTES_MAX (64u << 20) /* held in all; the idlest are dropped beyond it */
+#define STREAM_CONNS_MAX 65536
 
 /* When and by whom a byte was moved. */
 struct stamp {
@@ -26,28 +26,29 @@ struct stamp {
 	uint64_t unit;
 };
 
-struct flow;  /* one direction of a connection, opaque */
+struct flow; /* one direction of a connection, opaque */
 
 struct conn {
 	uint64_t id;
-	struct conn_tuple tuple;     /* role may be written back by decode */
-	uint32_t pid;                /* of the process that was first seen with it */
-	struct process *process;     /* a reference; NULL when unknown */
+	struct conn_tuple tuple; /* role may be written back by decode */
+	uint32_t pid;		 /* of the process that was first seen with it */
+	struct process *process; /* a reference; NULL when unknown */
 	struct flow *flow[DIR_COUNT];
-	void *decoder;               /* decode's state; released by it in stream_sink.gone */
-	uint32_t error;              /* errno of the connection, once known */
+	void *decoder;	/* decode's state; released by it in stream_sink.gone */
+	uint32_t error; /* errno of the connection, once known */
 	bool connected;
 	bool closed;
-	bool shut[DIR_COUNT];        /* that direction has ended (IN: by the peer), set before ended() */
+	bool shut[DIR_COUNT]; /* that direction has ended (IN: by the peer), set before ended() */
 	uint64_t opened_ns;
 	uint64_t active_ns;
-	struct conn *prev, *next;    /* stream's list, idlest first */
+	struct conn *prev, *next; /* stream's list, idlest first */
 	UT_hash_handle hh;
 };
 
 /* What stream tells the next stage. The conn stays valid until gone() has returned. */
 struct stream_sink {
-	void (*bytes)(void *ctx, struct conn *conn, enum direction dir); /* new bytes or positions */
+	void (*bytes)(void *ctx, struct conn *conn,
+		      enum direction dir); /* new bytes or positions */
 	/* no more bytes in this direction (error: errno or 0); after the last bytes() of it */
 	void (*ended)(void *ctx, struct conn *conn, enum direction dir, const struct stamp *at,
 		      uint32_t error);
@@ -58,8 +59,8 @@ struct stream_sink {
 struct stream_opts {
 	struct stats *stats;
 	struct processes *processes;
-	size_t bytes_max;  /* 0: STREAM_BYTES_MAX */
-	size_t conns_max;  /* 0: STREAM_CONNS_MAX */
+	size_t bytes_max; /* 0: STREAM_BYTES_MAX */
+	size_t conns_max; /* 0: STREAM_CONNS_MAX */
 };
 
 struct stream *stream__new(const struct stream_opts *opts, struct stream_sink next);
@@ -72,8 +73,9 @@ void stream__free(struct stream *stream);
 
 /* Bytes at the read position without a gap; empty when none are held. Valid until the next call. */
 struct slice flow__peek(const struct flow *flow);
-uint64_t flow__position(const struct flow *flow);  /* of the read position */
-uint64_t flow__known_end(const struct flow *flow); /* all bytes before it are known to have passed */
+uint64_t flow__position(const struct flow *flow); /* of the read position */
+uint64_t
+flow__known_end(const struct flow *flow); /* all bytes before it are known to have passed */
 /* End of the newest call: what is not known of it yet will be, without any policy. */
 uint64_t flow__call_end(const struct flow *flow);
 /* Bytes missing at the read position: > 0 means peek is empty and will stay so. */

@@ -17,7 +17,7 @@
 #include "decode.h"
 #include "stream.h"
 
-#define MS 1000000ull
+#define MS   1000000ull
 #define CONN 7
 
 struct rig {
@@ -29,7 +29,7 @@ struct rig {
 	struct capture_policy policy; /* the newest */
 	unsigned int policies;
 	unsigned int begun[DIR_COUNT], ended[DIR_COUNT];
-	bool quiet; /* counts only */
+	bool quiet;  /* counts only */
 	bool stamps; /* lines carry first and last times */
 	uint64_t now;
 	uint64_t position[DIR_COUNT];
