@@ -98,6 +98,20 @@ class Proc:
         return self.p.returncode
 
 
+def live_children(proc):
+    """A question: does the agent have a child that runs?"""
+    def ask():
+        for pid in children(proc.pid) if proc.alive() else []:
+            try:
+                with open("/proc/%d/stat" % pid) as f:
+                    if f.read().rpartition(")")[2].split()[0] != "Z":
+                        return True
+            except OSError:
+                pass
+        return False
+    return ask
+
+
 class Agent(Proc):
     """spanprobe with a file of OTLP JSON lines as its exporter."""
 
@@ -133,6 +147,13 @@ class Agent(Proc):
                                                         self.summary))
         assert code == 0, "the agent ended with %d" % code
         return self
+
+    def end_with_command(self, limit=20):
+        """Of -- COMMAND: waits for it, then ends the agent, which others may keep alive."""
+        live_on = live_children(self)
+        wait_for("the command's end", lambda: not live_on(), limit)
+        time.sleep(0.1)
+        return self.end()
 
     def spans(self):
         return otlp.load(self.jsonl)
@@ -305,6 +326,20 @@ def nginx_truth(path):
                         "req": t["req"], "status": int(up) if up.isdigit() else None,
                         "resp": int(upbytes) if upbytes.isdigit() else None})
     return out
+
+
+def own_mib(pid):
+    """RSS without the ring buffers: their pages are the kernel's (counted there, and bounded),
+    and each is mapped twice, so that RSS shows them two times."""
+    rss, name = 0, ""
+    with open("/proc/%d/smaps" % pid) as f:
+        for line in f:
+            word = line.split()
+            if re.match(r"[0-9a-f]+-[0-9a-f]+$", word[0]):
+                name = word[5] if len(word) > 5 else ""
+            elif word[0] == "Rss:" and "bpf-map" not in name:
+                rss += int(word[1])
+    return rss / 1024
 
 
 def realtime_ns():

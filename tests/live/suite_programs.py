@@ -56,12 +56,10 @@ def both_ends():
     """The client is traced as well: its spans are the parents of the server's, by connection."""
     with Run("both_ends") as run:
         server = run.epoll_server()
-        load = run.load(server.port, "-c", 8, "-n", 40, "-w", 3000, "-q", "size=100", wait=False)
+        load = run.load(server.port, "-c", 8, "-n", 40, "-w", 1000, "-q", "size=100", wait=False)
         agent = Agent(run, "--pid", server.pid, "--", *command(run, server))
-        load.stop()
-        code = agent.p.wait(20)
-        assert code == 0, "exit code %d: %s" % (code, agent.errors())
-        agent.summary = agent.errors()
+        agent.end_with_command()
+        assert load.wait(20) == 0
         mine = [t for t in live.check.load_truth(agent.out) if t["id"].startswith("cmd")]
         assert len(mine) == 160
         truth = mine + [dict(t, maybe=not t["id"].startswith("cmd")) for t in server.truth()]
@@ -164,16 +162,11 @@ def nginx_1000():
         server = run.nginx(workers=2)
         agent = Agent(run, *[x for w in server.workers for x in ("--pid", w)])
         run.load(server.port, "-c", 1000, "-n", 10)
-        rss = rss_mib(agent.pid)
+        rss = live.own_mib(agent.pid)
         agent.end()
         agent.check(server.truth())
         print("RSS of the agent: %.1f MiB" % rss)
         assert rss <= 40, "RSS of the agent is %.1f MiB" % rss
-
-
-def rss_mib(pid):
-    with open("/proc/%d/statm" % pid) as f:
-        return int(f.read().split()[1]) * 4096 / 2**20
 
 
 @test("live/curl_command", NEEDS + ("curl",))
@@ -183,10 +176,8 @@ def curl_command():
         server = run.python()
         url = "http://127.0.0.1:%d/w/c-" % server.port
         agent = Agent(run, "--pid", server.pid, "--", "curl", "-sf", url + "0", url + "1",
-                      "--next", "-sf", "-d", "hello", url + "2", wait=False)
-        code = agent.p.wait(20)
-        agent.summary = agent.errors()
-        assert code == 0, "exit code %d: %s" % (code, agent.summary)
+                      "--next", "-sf", "-d", "hello", url + "2")
+        agent.end_with_command()
         calls = [dict(t, side="client", pid=None, service="curl") for t in server.truth()]
         assert len(calls) == 3
         agent.check(server.truth() + calls)

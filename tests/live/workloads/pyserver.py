@@ -50,6 +50,10 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
 
+class UnixHandler(Handler):
+    disable_nagle_algorithm = False
+
+
 class UnixServer(Server):
     address_family = socket.AF_UNIX
 
@@ -64,7 +68,7 @@ class UnixServer(Server):
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        server = UnixServer(sys.argv[1], Handler)
+        server = UnixServer(sys.argv[1], UnixHandler)
     else:
         server = Server(("127.0.0.1", int(os.environ["PORT"])), Handler)
     print("listening", flush=True)
