@@ -12,6 +12,7 @@
 #include "agent_parts.h"
 #include "base/clock.h"
 #include "notify.h"
+#include "resident.h"
 #include "rights.h"
 
 #define FLUSH_NS (4500ull * NSEC_PER_MSEC) /* a service manager is promised 5 s */
@@ -276,6 +277,7 @@ static int start(struct agent *agent)
 			break;
 	}
 	if (code == EXIT_DONE && !agent->options->dry_run) {
+		resident__trim();
 		say_ready(agent);
 		code = release_command(agent, &why);
 	}
