@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/pool.h"
 #include "stats.h"
 
@@ -82,6 +85,33 @@ static void clocks_agree(void **state)
 	assert_true(llabs(a - b) < (int64_t)NSEC_PER_SEC);
 }
 
+static unsigned long code_kb(void)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	unsigned long kb, sum = 0;
+	bool code = false;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (strstr(line, " r-xp ") || strstr(line, " r--p ") || strstr(line, " rw-p "))
+			code = strstr(line, " r-xp ") && strchr(line, '/');
+		else if (code && sscanf(line, "Rss: %lu", &kb) == 1)
+			sum += kb;
+	}
+	fclose(maps);
+	return sum;
+}
+
+static void code_is_given_back_and_runs_on(void **state)
+{
+	unsigned long before = code_kb();
+
+	memory__give_back_code();
+	assert_true(code_kb() < before);
+	slices_compare(state);
+}
+
 static void stats_names_every_loss(void **state)
 {
 	struct stats stats = { 0 };
@@ -105,9 +135,13 @@ static void stats_names_every_loss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(buf_grows_and_formats),  cmocka_unit_test(buf_refuses_impossible_sizes),
-		cmocka_unit_test(pool_reuses),		  cmocka_unit_test(slices_compare),
-		cmocka_unit_test(log_levels_parse),	  cmocka_unit_test(clocks_agree),
+		cmocka_unit_test(buf_grows_and_formats),
+		cmocka_unit_test(buf_refuses_impossible_sizes),
+		cmocka_unit_test(pool_reuses),
+		cmocka_unit_test(slices_compare),
+		cmocka_unit_test(log_levels_parse),
+		cmocka_unit_test(clocks_agree),
+		cmocka_unit_test(code_is_given_back_and_runs_on),
 		cmocka_unit_test(stats_names_every_loss),
 	};
 
