@@ -47,8 +47,8 @@ static int find_targets(struct agent *agent, struct buf *why)
 	case 0:
 		return EXIT_DONE;
 	case -ESRCH:
-	case -EINVAL: /* there is one, but none that can be traced */
 		return EXIT_NO_PROCESS;
+	case -EINVAL: /* there is one, but none that can be traced */
 	case -E2BIG:
 		return EXIT_USAGE;
 	default:

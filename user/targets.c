@@ -162,7 +162,7 @@ int targets__find(struct targets *targets, struct buf *why)
 	for (uint32_t i = 0; i < options->pids.count; i++) {
 		size_t mark = why->n;
 
-		buf__printf(why, "--pid %u: ", options->pids.items[i]);
+		buf__puts(why, "--pid: ");
 		int err = targets__add(targets, options->pids.items[i], why);
 
 		if (err)

@@ -358,6 +358,19 @@ static void test_files(void **state)
 	bad_file("pid: \"\\xff", "1:11", "not YAML");
 }
 
+static void test_example(void **state)
+{
+	struct given g = parse(NULL, ARGV(S("-c"), S("packaging/spanprobe.yaml")));
+
+	assert_string_equal(g.why.p, "");
+	assert_int_equal(g.err, 0);
+	assert_int_equal(g.options.exe.count, 1);
+	assert_int_equal(g.options.ports.count, 2);
+	assert_string_equal(g.options.resource_attributes,
+			    "deployment.environment.name=production");
+	done(&g);
+}
+
 static void test_help_fits_a_screen(void **state)
 {
 	struct buf out = { 0 };
@@ -387,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_usage_errors),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_example),
 		cmocka_unit_test(test_help_fits_a_screen),
 	};
 

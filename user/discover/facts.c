@@ -167,7 +167,7 @@ int facts__read(uint32_t pid, struct facts *ret, struct buf *why)
 
 	if (err == -ESRCH || err == -ENOENT) {
 		err = -ESRCH;
-		buf__printf(why, "no such process as %u: see `ps -e` for those that run", pid);
+		buf__printf(why, "no such process %u: see `ps -e` for those that run", pid);
 	}
 	if (err) {
 		facts__release(ret);
