@@ -85,7 +85,8 @@ struct open_call {
 	__u64 done;   /* bytes told of already: tcp_cleanup_rbuf gives running sums */
 	__u32 flags;  /* MSG_* */
 	__u8 dir;
-	__u8 pad[3];
+	__u8 by_return; /* only the return tells how much has moved */
+	__u8 pad[2];
 };
 
 struct {

@@ -61,10 +61,15 @@ int BPF_PROG(tracepoint__recv, struct sock *sk, int ret, int flags)
 }
 
 static __always_inline int call__enter(struct sock *sk, void *msg, __u64 length, __u32 flags,
-				       __u8 dir)
+				       __u8 dir, bool by_return)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct open_call call = { .sock = (__u64)sk, .length = length, .flags = flags, .dir = dir };
+	struct open_call call = { .sock = (__u64)sk,
+				  .length = length,
+				  .flags = flags,
+				  .dir = dir,
+				  .by_return = by_return };
+	struct open_call *before;
 	__u32 tid = pid_tgid;
 
 	if (!traced__pid(pid_tgid >> 32))
@@ -74,7 +79,8 @@ static __always_inline int call__enter(struct sock *sk, void *msg, __u64 length,
 	drift__source(msg, &call.source);
 	if (flags & MSG_TRUNC)
 		call.source.kind = SOURCE_NONE;
-	if (bpf_map_lookup_elem(&calls, &tid))
+	before = bpf_map_lookup_elem(&calls, &tid);
+	if (before && before->by_return)
 		loss__count(LOSS_RETURN_MISSED, 1);
 	if (bpf_map_update_elem(&calls, &tid, &call, BPF_ANY))
 		loss__count(LOSS_CALL_TABLE_FULL, 1);
@@ -123,7 +129,7 @@ static __always_inline int call__leave(int ret, bool by_return, __u8 dir)
 SEC("kprobe/tcp_sendmsg")
 int BPF_KPROBE(kprobe__tcp_sendmsg, struct sock *sk, void *msg, size_t size)
 {
-	return call__enter(sk, msg, size, 0, DIR_OUT);
+	return call__enter(sk, msg, size, 0, DIR_OUT, true);
 }
 
 SEC("kretprobe/tcp_sendmsg")
@@ -136,7 +142,7 @@ int BPF_KRETPROBE(kretprobe__tcp_sendmsg, int ret)
 SEC("kprobe/tcp_recvmsg")
 int BPF_KPROBE(kprobe__tcp_recvmsg, struct sock *sk, void *msg, size_t size, int flags)
 {
-	return call__enter(sk, msg, size, flags, DIR_IN);
+	return call__enter(sk, msg, size, flags, DIR_IN, false);
 }
 
 SEC("kretprobe/tcp_recvmsg")
@@ -164,7 +170,7 @@ int BPF_KPROBE(kprobe__tcp_cleanup_rbuf, struct sock *sk, int copied)
 SEC("kprobe/unix_stream_sendmsg")
 int BPF_KPROBE(kprobe__unix_stream_sendmsg, struct socket *socket, void *msg, size_t size)
 {
-	return call__enter(BPF_CORE_READ(socket, sk), msg, size, 0, DIR_OUT);
+	return call__enter(BPF_CORE_READ(socket, sk), msg, size, 0, DIR_OUT, true);
 }
 
 SEC("kretprobe/unix_stream_sendmsg")
@@ -177,7 +183,7 @@ SEC("kprobe/unix_stream_recvmsg")
 int BPF_KPROBE(kprobe__unix_stream_recvmsg, struct socket *socket, void *msg, size_t size,
 	       int flags)
 {
-	return call__enter(BPF_CORE_READ(socket, sk), msg, size, flags, DIR_IN);
+	return call__enter(BPF_CORE_READ(socket, sk), msg, size, flags, DIR_IN, true);
 }
 
 SEC("kretprobe/unix_stream_recvmsg")

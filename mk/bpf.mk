@@ -8,6 +8,9 @@ $(BPF_TEST): tests/bpf/test_bpf.c tests/bpf/drive.c tests/bpf/drive.h $(LIB)
 	$(call msg,CC TEST,$@)
 	$(Q)$(CC) $(CFLAGS) $(ALL_CFLAGS) -iquote tests/bpf -MMD -MP -MF $@.d $(filter %.c,$^) $(LIB) $(LDLIBS) -lcmocka -o $@
 
+.PHONY: bpf-tests
+bpf-tests: $(BPF_TEST) $(B)/tests/layout/test_layout $(B)/tests/layout/layout.bpf.o $(B)/tools/verifier_cost
+
 .PHONY: test-bpf
 test-bpf: $(BPF_TEST) ## the kernel side on real sockets, in the family that this kernel takes (root)
 	$(Q)$(BPF_TEST)
