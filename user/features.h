@@ -31,7 +31,7 @@ enum feature {
 #define FEATURE(id, name, since, remedy) FEATURE_##id,
 	FEATURE_LIST(FEATURE)
 #undef FEATURE
-	FEATURE_COUNT
+		FEATURE_COUNT
 };
 
 struct features {

@@ -110,7 +110,7 @@ static int load__configure(struct load *load, const struct load_opts *opts)
 	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.rings, settings.ring_count);
 	/* only the kprobe family keeps open calls */
-	if (!err && strcmp(opts->plan->family, "kprobe"))
+	if (!err && strcmp(opts->plan->family, "kprobe") != 0)
 		err = bpf_map__set_max_entries(skeleton->maps.calls, 1);
 	return err;
 }

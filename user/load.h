@@ -12,8 +12,8 @@
 #include "stats.h"
 
 struct load_opts {
-	struct settings settings;    /* ring_* and wake_bytes 0: defaults by CPU count */
-	uint32_t conns_max;          /* 0: CONNS_DEFAULT */
+	struct settings settings; /* ring_* and wake_bytes 0: defaults by CPU count */
+	uint32_t conns_max;	  /* 0: CONNS_DEFAULT */
 	const struct plan *plan;
 };
 
@@ -24,7 +24,7 @@ struct load;
 int load__new(const struct load_opts *opts, struct load **ret, struct buf *why);
 void load__free(struct load *load);
 
-int load__trace(struct load *load, uint32_t pid);    /* this process's events from now on */
+int load__trace(struct load *load, uint32_t pid); /* this process's events from now on */
 void load__untrace(struct load *load, uint32_t pid);
 /* Finds the sockets that the process has open (after load__trace): gives CONN_OPEN with
  * CONN_MIDSTREAM for each, notes its listening ports. -ENOTSUP without iterators. */

@@ -12,17 +12,17 @@
 struct plan_probe {
 	const char *program; /* name of the BPF program */
 	const char *hook;    /* what it hangs on, for people: "tp_btf/sock_send_length" */
-	bool optional;       /* a kernel without the hook still works */
+	bool optional;	     /* a kernel without the hook still works */
 };
 
 struct plan {
-	const char *family;  /* "tracepoint", "kprobe" */
+	const char *family; /* "tracepoint", "kprobe" */
 	unsigned int count;
 	struct plan_probe probes[PLAN_PROBES_MAX];
 };
 
 struct plan_opts {
-	const char *family;  /* forced by --hooks; NULL: the best one that works */
+	const char *family; /* forced by --hooks; NULL: the best one that works */
 	bool watch_exec;
 	bool watch_listen;
 	bool units;
