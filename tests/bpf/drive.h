@@ -75,7 +75,7 @@ struct drive_events {
 extern struct drive_events drive_events;
 
 /* Runs fn in a traced child with a fresh connection of `kind`, both ends closed at the end; keeps
- * the events. early: the connection is made before the process is traced. */
+ * the events. early: the connection is made first, and the test traces the process when it likes. */
 void drive__run(struct load *load, enum drive_kind kind, drive_fn fn, bool early);
 /* As above, and holds the child after fn's first part: see drive__pause. */
 void drive__pause(void); /* child: waits until the test lets it go on */
