@@ -11,7 +11,6 @@
 
 #include "agent_parts.h"
 #include "base/clock.h"
-#include "base/memory.h"
 #include "notify.h"
 #include "resident.h"
 #include "rights.h"
@@ -281,7 +280,6 @@ static int start(struct agent *agent)
 		resident__trim();
 		say_ready(agent);
 		code = release_command(agent, &why);
-		memory__give_back_code();
 	}
 	if (code != EXIT_DONE)
 		log_error("%.*s", (int)why.n, why.n ? why.p : "out of memory");

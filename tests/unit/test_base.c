@@ -12,8 +12,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/pool.h"
+#include "resident.h"
 #include "stats.h"
 
 static void buf_grows_and_formats(void **state)
@@ -107,7 +107,7 @@ static void code_is_given_back_and_runs_on(void **state)
 {
 	unsigned long before = code_kb();
 
-	memory__give_back_code();
+	resident__trim();
 	assert_true(code_kb() < before);
 	slices_compare(state);
 }
