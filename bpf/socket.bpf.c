@@ -76,7 +76,10 @@ static __noinline int conn__close(struct sock *sk, struct entry *entry, __u64 no
 		conn__catch_up(sk, entry, DIR_IN, now);
 		conn__catch_up(sk, entry, DIR_OUT, now);
 	}
-	close__emit(sk, entry, now);
+	if ((entry->flags & (ENTRY_CONNECTED | ENTRY_OPEN_SENT)) == ENTRY_CONNECTED)
+		loss__count(LOSS_RING_CONN, 1);
+	else
+		close__emit(sk, entry, now);
 	bpf_map_delete_elem(&conns, &key);
 	return 0;
 }

@@ -119,7 +119,7 @@ static __always_inline void conn__announce_unix(struct sock *sk, struct entry *e
 	struct unix_address *address = unix__address(sk);
 	const __u32 size = sizeof(struct event_conn_open) + UNIX_PATH_BYTES;
 	void *ring = ring__of_cpu();
-	struct event_conn_open *record = record__reserve(ring, size, LOSS_RING_CONN);
+	struct event_conn_open *record = ring ? bpf_ringbuf_reserve(ring, size, 0) : NULL;
 
 	if (!record)
 		return;
@@ -140,7 +140,8 @@ static __always_inline void conn__announce_tcp(struct sock *sk, struct entry *en
 					       __u64 now)
 {
 	void *ring = ring__of_cpu();
-	struct event_conn_open *record = record__reserve(ring, sizeof(*record), LOSS_RING_CONN);
+	struct event_conn_open *record =
+		ring ? bpf_ringbuf_reserve(ring, sizeof(*record), 0) : NULL;
 
 	if (!record)
 		return;
@@ -151,7 +152,8 @@ static __always_inline void conn__announce_tcp(struct sock *sk, struct entry *en
 	entry->flags |= ENTRY_OPEN_SENT;
 }
 
-/* CONN_OPEN. When the ring is full the next event of the connection tries again. */
+/* CONN_OPEN. When the ring is full the next event of the connection tries again: a loss only if the
+ * connection ends before that (conn__close). */
 static __noinline int conn__announce(struct sock *sk, struct entry *entry, __u64 pid_tgid,
 				     __u64 now)
 {

@@ -194,12 +194,17 @@ static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 d
 	end += jump;
 	if (jump > 0)
 		loss__count(LOSS_UNSEEN_BYTES, jump);
-	if (entry__turns(entry, dir))
-		conn__turn(sk, entry, dir, start, pid_tgid, now);
 	if (jump >= 0)
 		entry->position[dir] = end;
 	entry->last_ns[dir] = now;
 	entry->last_tid[dir] = pid_tgid;
+	/* the bytes of a connection that nobody has heard of would be thrown away */
+	if (!(entry->flags & ENTRY_OPEN_SENT)) {
+		loss__count(LOSS_RING_DATA, 1);
+		return;
+	}
+	if (entry__turns(entry, dir))
+		conn__turn(sk, entry, dir, start, pid_tgid, now);
 	FENCE(entry);
 	traffic__capture(entry, dir, start, length, jump < 0, source, pid_tgid, now);
 }
