@@ -3,7 +3,8 @@
  * record: a run's raw events, in a file (.spr), and back.
  *
  * The file is a header (magic, version, seed of the ids, wall offset, host resource) and frames
- * {u32 type, u32 length, bytes}: EVENT (a record as it came from the ring), PROCESS (pid, start,
+ * {u32 type, u32 length, bytes}: EVENT (a record of the ring, in the order that receive has
+ * restored, so that processes and clocks stand where they became known), PROCESS (pid, start,
  * runtime, resource), CLOCK (a new wall offset), END (count of events: the file is whole).
  */
 #ifndef SPANPROBE_RECORD_H
