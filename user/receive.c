@@ -52,6 +52,12 @@ static bool position_ok(uint64_t position)
 	return position <= INT64_MAX;
 }
 
+/* 36 years of uptime: later times are nobody's, and sums with them cannot overflow either. */
+static bool time_ok(uint64_t time_ns)
+{
+	return time_ns <= 1ull << 60;
+}
+
 static bool tuple_ok(const struct conn_tuple *tuple)
 {
 	return (tuple->family == FAMILY_INET || tuple->family == FAMILY_INET6 ||
@@ -81,11 +87,13 @@ static bool body_ok(const struct event *event)
 		return shut->conn && shut->dir < DIR_COUNT && position_ok(shut->position);
 	case EVENT_CONN_CLOSE:
 		return close->conn && position_ok(close->position[DIR_IN]) &&
-		       position_ok(close->position[DIR_OUT]);
+		       position_ok(close->position[DIR_OUT]) && time_ok(close->last_ns[DIR_IN]) &&
+		       time_ok(close->last_ns[DIR_OUT]);
 	case EVENT_DATA:
 		return data_ok((const void *)event);
 	case EVENT_MARK:
-		return mark->conn && mark->dir < DIR_COUNT && position_ok(mark->position);
+		return mark->conn && mark->dir < DIR_COUNT && position_ok(mark->position) &&
+		       time_ok(mark->last_ns);
 	case EVENT_TASK:
 		return ((const struct event_task *)event)->change - 1u < TASK_EXIT;
 	case EVENT_UNIT:
@@ -113,7 +121,8 @@ bool event__valid(const void *record, size_t size)
 	bool varies;
 
 	if (size < sizeof(*event) || event->size > size || event->size % 8 ||
-	    event->size > RECORD_MAX || event->kind >= EVENT_KIND_COUNT || !bodies[event->kind])
+	    event->size > RECORD_MAX || event->kind >= EVENT_KIND_COUNT || !bodies[event->kind] ||
+	    !time_ok(event->time_ns))
 		return false;
 	varies = event->kind == EVENT_DATA || event->kind == EVENT_CONN_OPEN ||
 		 event->kind == EVENT_CONNECT;

@@ -267,7 +267,11 @@ static void test_bad_records(void **state)
 		assert_int_equal(pipeline__push(b.pipeline, &event, 3), -EBADMSG);
 		event = head(EVENT_DATA, sizeof(event), 1);
 		assert_int_equal(pipeline__push(b.pipeline, &event, sizeof(event)), -EBADMSG);
-		assert_int_equal(b.stats.lost[LOSS_EVENT_BAD], 3);
+		struct event_listen late = { .event = head(EVENT_LISTEN, sizeof(late), 1) };
+
+		late.event.time_ns = UINT64_MAX - 5;
+		assert_int_equal(pipeline__push(b.pipeline, &late, sizeof(late)), -EBADMSG);
+		assert_int_equal(b.stats.lost[LOSS_EVENT_BAD], 4);
 		assert_int_equal(b.tapped, 0);
 		pipeline__flush(b.pipeline, T0);
 		bench_free(&b);
