@@ -14,20 +14,20 @@ enum direction {
 
 enum conn_role {
 	ROLE_UNKNOWN = 0, /* the decoder learns it from the first message */
-	ROLE_SERVER,      /* accepted, or its local port is one the process listens on */
-	ROLE_CLIENT       /* seen to connect */
+	ROLE_SERVER,	  /* accepted, or its local port is one the process listens on */
+	ROLE_CLIENT	  /* seen to connect */
 };
 
 enum conn_family {
 	FAMILY_INET = 2,   /* AF_INET; also an IPv4-mapped peer of an AF_INET6 socket */
 	FAMILY_INET6 = 10, /* AF_INET6 */
-	FAMILY_UNIX = 1    /* AF_UNIX, SOCK_STREAM */
+	FAMILY_UNIX = 1	   /* AF_UNIX, SOCK_STREAM */
 };
 
 /* The connection began before its first event: the stream starts in the middle of something. */
 #define CONN_MIDSTREAM 0x01
 /* the bound path of a Unix socket (the peer's, for a client) follows; '@' for an abstract one */
-#define CONN_HAS_PATH  0x02
+#define CONN_HAS_PATH 0x02
 
 #define UNIX_PATH_BYTES 112
 
@@ -39,7 +39,7 @@ enum conn_family {
  */
 struct conn_tuple {
 	__u64 netns_cookie;
-	__u64 sock;      /* address of struct sock; an id only, never followed */
+	__u64 sock;	 /* address of struct sock; an id only, never followed */
 	__u64 peer_sock; /* Unix sockets: the other end's struct sock, else 0 */
 	__u32 netns_inum;
 	__u32 base_seq[DIR_COUNT];

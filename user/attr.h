@@ -12,9 +12,9 @@ enum attr_type { ATTR_STRING, ATTR_INT, ATTR_BOOL, ATTR_DOUBLE, ATTR_STRINGS };
 struct attr {
 	struct slice key;
 	enum attr_type type;
-	uint32_t count;              /* ATTR_STRINGS: how many */
+	uint32_t count; /* ATTR_STRINGS: how many */
 	union {
-		struct slice s;      /* valid UTF-8 */
+		struct slice s; /* valid UTF-8 */
 		int64_t i;
 		bool b;
 		double d;

@@ -9,8 +9,8 @@
 
 struct describe_stage_opts {
 	struct stats *stats;
-	struct resource *fallback;        /* for an exchange whose process is unknown */
-	struct describe_opts describe;    /* copied shallowly; lists are borrowed */
+	struct resource *fallback;     /* for an exchange whose process is unknown */
+	struct describe_opts describe; /* copied shallowly; lists are borrowed */
 };
 
 struct describe *describe__new(const struct describe_stage_opts *opts, struct span_sink next);

@@ -12,11 +12,13 @@
 #include "stream.h"
 
 /* message.flags, exchange.flags */
-#define MESSAGE_INCOMPLETE 0x01 /* a part of it was lost or cut; see span attribute spanprobe.incomplete */
-#define MESSAGE_CUT        0x02 /* the connection ended before the message did */
-#define MESSAGE_SMUGGLING  0x04 /* two lengths that contradict, RFC 9112 section 6.3 */
-#define MESSAGE_MIDSTREAM  0x08 /* on a connection that was open before the agent */
-#define MESSAGE_AFTER_GAP  0x10 /* bytes were lost before it in its direction: whole messages may
+#define MESSAGE_INCOMPLETE                                                                         \
+	0x01 /* a part of it was lost or cut; see span attribute spanprobe.incomplete */
+#define MESSAGE_CUT	  0x02 /* the connection ended before the message did */
+#define MESSAGE_SMUGGLING 0x04 /* two lengths that contradict, RFC 9112 section 6.3 */
+#define MESSAGE_MIDSTREAM 0x08 /* on a connection that was open before the agent */
+#define MESSAGE_AFTER_GAP                                                                          \
+	0x10 /* bytes were lost before it in its direction: whole messages may
 				 * be missing, so pair must not count on the order (set by decode) */
 
 struct message {
@@ -24,13 +26,13 @@ struct message {
 	enum message_type type;
 	enum direction dir;
 	uint64_t key;
-	uint64_t position;    /* of the first byte in its direction */
-	struct stamp first;   /* first byte */
-	struct stamp last;    /* last byte; valid at the end */
-	uint64_t body_bytes;  /* encoded payload */
-	uint64_t wire_bytes;  /* head and body with framing */
+	uint64_t position;   /* of the first byte in its direction */
+	struct stamp first;  /* first byte */
+	struct stamp last;   /* last byte; valid at the end */
+	uint64_t body_bytes; /* encoded payload */
+	uint64_t wire_bytes; /* head and body with framing */
 	uint32_t flags;
-	struct slice head;    /* bytes of the first frame's head; in a sink valid during the call,
+	struct slice head; /* bytes of the first frame's head; in a sink valid during the call,
 			       * in an exchange as long as the exchange */
 	_Alignas(8) uint8_t facts[PROTOCOL_FACTS_MAX];
 };
@@ -39,46 +41,47 @@ struct message {
  * at most one is between begin and end per dir and key. A type may become INTERIM at head. */
 struct message_sink {
 	void (*begin)(void *ctx, struct conn *conn, struct message *message); /* first byte */
-	void (*head)(void *ctx, struct conn *conn, struct message *message);  /* first frame parsed */
-	void (*end)(void *ctx, struct conn *conn, struct message *message);   /* last byte, or cut */
+	void (*head)(void *ctx, struct conn *conn,
+		     struct message *message);				    /* first frame parsed */
+	void (*end)(void *ctx, struct conn *conn, struct message *message); /* last byte, or cut */
 	/* the connection is gone or leaves the protocol: nothing more will come; error: errno or 0 */
 	void (*gone)(void *ctx, struct conn *conn, const struct stamp *at, uint32_t error);
 	void *ctx;
 };
 
 enum exchange_step {
-	EXCHANGE_BEGIN,   /* first byte of the request */
-	EXCHANGE_HEAD,    /* request head parsed: header() works, context may be read */
+	EXCHANGE_BEGIN,	  /* first byte of the request */
+	EXCHANGE_HEAD,	  /* request head parsed: header() works, context may be read */
 	EXCHANGE_REQUEST, /* last byte of the request */
 	EXCHANGE_ANSWER,  /* first byte of the final response */
-	EXCHANGE_DONE     /* last byte of the response, or the failure */
+	EXCHANGE_DONE	  /* last byte of the response, or the failure */
 };
 
 struct exchange {
-	const struct protocol *protocol;  /* NULL: a connect that failed; see `connect` */
-	enum conn_role side;              /* ROLE_SERVER or ROLE_CLIENT */
+	const struct protocol *protocol; /* NULL: a connect that failed; see `connect` */
+	enum conn_role side;		 /* ROLE_SERVER or ROLE_CLIENT */
 	uint64_t conn_id;
-	struct conn_tuple tuple;          /* copied */
-	struct process *process;          /* a reference; NULL when unknown */
-	bool conn_reused;                 /* not the first exchange of the connection */
+	struct conn_tuple tuple; /* copied */
+	struct process *process; /* a reference; NULL when unknown */
+	bool conn_reused;	 /* not the first exchange of the connection */
 	bool has_request_head;
-	bool request_ended;               /* its last byte is known */
+	bool request_ended; /* its last byte is known */
 	bool response_ended;
-	bool answered;                    /* the step ANSWER has been taken */
-	bool has_response;                /* at least its first byte */
+	bool answered;	   /* the step ANSWER has been taken */
+	bool has_response; /* at least its first byte */
 	bool has_response_head;
-	uint32_t flags;                   /* MESSAGE_* of both messages */
-	uint32_t error;                   /* errno that ended it, 0: none */
-	bool peer_closed;                 /* the peer closed before the response was complete */
-	struct message request;           /* heads are copies owned by the exchange */
+	uint32_t flags;		/* MESSAGE_* of both messages */
+	uint32_t error;		/* errno that ended it, 0: none */
+	bool peer_closed;	/* the peer closed before the response was complete */
+	struct message request; /* heads are copies owned by the exchange */
 	struct message response;
-	uint64_t end_ns;                  /* set at DONE: response.last, else when it failed */
-	struct context *context;          /* identity of its span; a reference */
-	void *attribution;                /* attribute's own state */
-	void *joining;                    /* join's own state */
-	struct exchange *prev, *next;     /* list of the stage that holds it: pair, then join */
-	uint64_t look_ns;                 /* join looks at it again then */
-	bool looked;                      /* ... for the second time or later */
+	uint64_t end_ns;	      /* set at DONE: response.last, else when it failed */
+	struct context *context;      /* identity of its span; a reference */
+	void *attribution;	      /* attribute's own state */
+	void *joining;		      /* join's own state */
+	struct exchange *prev, *next; /* list of the stage that holds it: pair, then join */
+	uint64_t look_ns;	      /* join looks at it again then */
+	bool looked;		      /* ... for the second time or later */
 };
 
 /* NULL is allowed; gives back heads, context and process */
@@ -86,7 +89,7 @@ void exchange__free(struct exchange *exchange);
 struct exchange *exchange__new(void); /* zeroed; NULL without memory */
 /* Takes over a message; its head is copied. false: the head is left out for want of memory. */
 bool exchange__copy_head(struct message *to, const struct message *from);
-void exchange__drop_head(struct message *message); /* of a copy */
+void exchange__drop_head(struct message *message);	  /* of a copy */
 size_t exchange__memory(const struct exchange *exchange); /* bytes it holds, for bounds */
 
 struct exchange_sink {

@@ -11,15 +11,16 @@
 #include "exchange.h"
 #include "stats.h"
 
-#define JOIN_EXCHANGES_MAX 65536                  /* pairs of ends known at a time */
-#define JOIN_BYTES_MAX     (16u << 20)            /* of exchanges that wait */
-#define JOIN_HOLD_NS       (50ull * 1000 * 1000)  /* a server's end waits for its client's end */
-#define JOIN_ENTRY_HOLDS   4 /* holds after which a request in service is known to come from outside */
+#define JOIN_EXCHANGES_MAX 65536		 /* pairs of ends known at a time */
+#define JOIN_BYTES_MAX	   (16u << 20)		 /* of exchanges that wait */
+#define JOIN_HOLD_NS	   (50ull * 1000 * 1000) /* a server's end waits for its client's end */
+#define JOIN_ENTRY_HOLDS                                                                           \
+	4 /* holds after which a request in service is known to come from outside */
 
 struct join_opts {
 	struct stats *stats;
-	struct ids *ids;      /* borrowed; new trace ids */
-	uint64_t hold_ns;     /* 0: JOIN_HOLD_NS */
+	struct ids *ids;  /* borrowed; new trace ids */
+	uint64_t hold_ns; /* 0: JOIN_HOLD_NS */
 };
 
 /* next gets each exchange once, as EXCHANGE_DONE with a settled context, and owns it */

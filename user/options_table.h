@@ -9,33 +9,33 @@
 enum option_source { SOURCE_NONE, SOURCE_ARGV, SOURCE_ENV, SOURCE_OTEL, SOURCE_FILE };
 
 struct option_input {
-	const char *name;  /* of the flag, variable or key it came by */
+	const char *name; /* of the flag, variable or key it came by */
 	const char *value;
 	enum option_source source;
 	option_env env;
 };
 
 #define ON(command) (1u << COMMAND_##command)
-#define SELECTS     (ON(RUN) | ON(RECORD))
-#define EXPORTS     (ON(RUN) | ON(RECORD) | ON(REPLAY))
+#define SELECTS	    (ON(RUN) | ON(RECORD))
+#define EXPORTS	    (ON(RUN) | ON(RECORD) | ON(REPLAY))
 #define EVERYWHERE  (SELECTS | EXPORTS | ON(DOCTOR))
 
 struct option_row {
-	const char *flag;     /* without "--"; NULL: no flag */
-	char letter;          /* -o; 0: none */
-	const char *arg;      /* "PID"; NULL: a switch */
-	const char *env;      /* SPANPROBE_*; NULL: none */
-	const char *otel[2];  /* OTEL_*, the stronger first */
-	const char *key;      /* of the file; NULL: none */
-	unsigned int on;      /* commands that take it */
-	bool list;            /* given several times it adds up; commas separate in the environment */
-	bool commas;          /* ... and elsewhere */
-	bool pairs;           /* k=v,...: the file may give a mapping */
-	const char *help;     /* with its default; NULL: not in --help, the manual has it */
+	const char *flag;    /* without "--"; NULL: no flag */
+	char letter;	     /* -o; 0: none */
+	const char *arg;     /* "PID"; NULL: a switch */
+	const char *env;     /* SPANPROBE_*; NULL: none */
+	const char *otel[2]; /* OTEL_*, the stronger first */
+	const char *key;     /* of the file; NULL: none */
+	unsigned int on;     /* commands that take it */
+	bool list;	  /* given several times it adds up; commas separate in the environment */
+	bool commas;	  /* ... and elsewhere */
+	bool pairs;	  /* k=v,...: the file may give a mapping */
+	const char *help; /* with its default; NULL: not in --help, the manual has it */
 	/* 0, or -EINVAL with reason and next step in why and *field untouched, or -ENOMEM */
 	int (*parse)(struct options *options, void *field, const struct option_input *input,
 		     struct buf *why);
-	size_t field;         /* offset in struct options */
+	size_t field; /* offset in struct options */
 };
 
 extern const struct option_row option_rows[];

@@ -13,10 +13,10 @@
 #include "exchange.h"
 #include "stats.h"
 
-#define PIPELINE_MAX     256           /* open exchanges of one connection */
-#define PAIR_OPEN_MAX    32768         /* of all connections */
-#define PAIR_HEADS_MAX   (16u << 20)   /* bytes of heads copied for open exchanges */
-#define PAIR_EARLY_NS    (50ull * 1000 * 1000) /* a response waits so long for its request's event */
+#define PIPELINE_MAX   256		     /* open exchanges of one connection */
+#define PAIR_OPEN_MAX  32768		     /* of all connections */
+#define PAIR_HEADS_MAX (16u << 20)	     /* bytes of heads copied for open exchanges */
+#define PAIR_EARLY_NS  (50ull * 1000 * 1000) /* a response waits so long for its request's event */
 
 struct pair_opts {
 	struct stats *stats;

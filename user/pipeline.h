@@ -19,15 +19,15 @@ struct pipeline_opts {
 	struct stats *stats;
 	struct processes *processes;
 	struct resource *fallback;
-	struct policy_sink policy;       /* live: the kernel; replay: nowhere */
+	struct policy_sink policy; /* live: the kernel; replay: nowhere */
 	struct sampler sampler;
 	struct describe_opts describe;
-	bool ordered;                    /* events come in their final order (a recording): no window */
-	bool seeded;                     /* ids from `seed`: replay */
+	bool ordered; /* events come in their final order (a recording): no window */
+	bool seeded;  /* ids from `seed`: replay */
 	uint64_t seed;
 	int64_t wall_offset_ns;
-	struct span_sink next;           /* export */
-	struct event_sink tap;           /* sees every event in order; push may be NULL */
+	struct span_sink next; /* export */
+	struct event_sink tap; /* sees every event in order; push may be NULL */
 };
 
 struct pipeline *pipeline__new(const struct pipeline_opts *opts);

@@ -11,7 +11,7 @@ enum sampler_kind { SAMPLER_ALWAYS_ON, SAMPLER_ALWAYS_OFF, SAMPLER_RATIO };
 struct sampler {
 	bool parent_based; /* a trace that came in by a header follows its sampled flag */
 	enum sampler_kind root;
-	double ratio;      /* SAMPLER_RATIO: 0..1 */
+	double ratio; /* SAMPLER_RATIO: 0..1 */
 };
 
 /* OTEL_TRACES_SAMPLER and its argument ("" or NULL: 1.0): always_on, always_off, traceidratio,

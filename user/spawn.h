@@ -9,8 +9,8 @@
 #include "base/buf.h"
 
 struct spawn {
-	pid_t pid;     /* 0: none */
-	int gate;      /* closed or written to let it go */
+	pid_t pid; /* 0: none */
+	int gate;  /* closed or written to let it go */
 	bool ended;
 	int exit_code; /* once ended; 128 + signal like a shell */
 };

@@ -72,8 +72,8 @@ void stats__print(const struct stats *stats, struct buf *out)
 	print_counts(out, "parents by: ", stats->parents, parent_by_names, PARENT_BY_COUNT);
 	print_counts(out, "roots: ", stats->roots, root_why_names, ROOT_WHY_COUNT);
 	buf__printf(out,
-		    "connections: %" PRIu64 " met, %" PRIu64 " ended; events: %" PRIu64
-		    " (%" PRIu64 " bytes, %" PRIu64 " of payload)\n",
+		    "connections: %" PRIu64 " met, %" PRIu64 " ended; events: %" PRIu64 " (%" PRIu64
+		    " bytes, %" PRIu64 " of payload)\n",
 		    stats->conns_opened, stats->conns_closed, stats->events, stats->event_bytes,
 		    stats->payload_bytes);
 	for (int i = 0; i < LOSS_COUNT; i++) {

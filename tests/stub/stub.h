@@ -11,7 +11,6 @@
 
 #include "types.h" /* __always_inline comes with the C library */
 
-
 /* An address below this is a fault. */
 #define STUB_FAULT_BELOW 4096
 

@@ -9,8 +9,8 @@
 
 struct setup {
 	uint64_t conn_id;
-	uint32_t tid;              /* that connected */
-	struct verdict verdict;    /* for whom it acted then; request: a reference */
+	uint32_t tid;		   /* that connected */
+	struct verdict verdict;	   /* for whom it acted then; request: a reference */
 	struct setup *prev, *next; /* oldest first */
 	UT_hash_handle hh;
 };

@@ -13,8 +13,7 @@ extern enum log_level log_level; /* messages above it are not written; default L
 /* 0, or -EINVAL for a name that is not error, warn, info or debug (any case) */
 int log_level__parse(const char *name, enum log_level *ret_level);
 
-void log_write(enum log_level level, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)

@@ -9,13 +9,13 @@
 #include <stddef.h>
 
 struct pool {
-	size_t size;   /* bytes of an object, >= sizeof(void *) */
+	size_t size; /* bytes of an object, >= sizeof(void *) */
 	size_t keep;
 	size_t kept;
 	void *free_list;
 };
 
-void *pool__get(struct pool *pool); /* NULL without memory */
+void *pool__get(struct pool *pool);		 /* NULL without memory */
 void pool__put(struct pool *pool, void *object); /* NULL is allowed */
 void pool__release(struct pool *pool); /* frees the kept objects; those in use are the owner's */
 

@@ -6,7 +6,7 @@
 #include "exchange.h"
 
 struct join_key {
-	uint64_t netns;    /* of loopback addresses; others say the same in every namespace */
+	uint64_t netns;	   /* of loopback addresses; others say the same in every namespace */
 	uint64_t position; /* TCP: sequence number of the request's first byte */
 	uint8_t client[16];
 	uint8_t server[16];

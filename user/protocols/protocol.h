@@ -36,18 +36,18 @@ enum frame_status {
 #define FRAME_UNTIL_CLOSE UINT64_MAX /* body: everything up to the end of the direction */
 
 struct frame {
-	uint64_t head;     /* bytes at the front that were read */
-	uint64_t body;     /* opaque bytes that follow */
+	uint64_t head;	   /* bytes at the front that were read */
+	uint64_t body;	   /* opaque bytes that follow */
 	uint64_t payload;  /* of head + body: encoded payload bytes of the message; with
 			    * FRAME_UNTIL_CLOSE of the head alone: the body's own count adds to it */
-	bool first;        /* the message's first frame: `type` and facts are valid */
-	bool last;         /* the message ends after the body */
-	bool leaves;       /* after this message the connection is another protocol's (Upgrade) */
+	bool first;	   /* the message's first frame: `type` and facts are valid */
+	bool last;	   /* the message ends after the body */
+	bool leaves;	   /* after this message the connection is another protocol's (Upgrade) */
 	bool quiet_worthy; /* nothing of the body is wanted: it may pass uncaptured */
-	bool wants_all;    /* capture everything of this direction until the message has ended */
+	bool wants_all;	   /* capture everything of this direction until the message has ended */
 	enum message_type type;
-	uint32_t flags;    /* MESSAGE_* of exchange.h that the message gets */
-	uint64_t key;      /* of the exchange: stream or correlation id; 0 when by order */
+	uint32_t flags; /* MESSAGE_* of exchange.h that the message gets */
+	uint64_t key;	/* of the exchange: stream or correlation id; 0 when by order */
 };
 
 /* sniff: how sure a unit is that a direction begins with a message of its own */
@@ -59,13 +59,13 @@ enum confidence { SNIFF_NO = 0, SNIFF_MORE = 1, SNIFF_LIKELY = 50, SNIFF_SURE = 
 
 /* Options of the user that change what describe writes. */
 struct describe_opts {
-	const struct slice *request_headers;  /* lower case names to keep, by explicit list */
+	const struct slice *request_headers; /* lower case names to keep, by explicit list */
 	uint32_t request_header_count;
 	const struct slice *response_headers;
 	uint32_t response_header_count;
-	const struct slice *sensitive_keys;   /* query keys; NULL: the default list */
+	const struct slice *sensitive_keys; /* query keys; NULL: the default list */
 	uint32_t sensitive_key_count;
-	const struct slice *known_methods;    /* NULL: the default list */
+	const struct slice *known_methods; /* NULL: the default list */
 	uint32_t known_method_count;
 };
 
