@@ -37,14 +37,13 @@ test-programs: $(WORKLOADS) $(B)/tests/live/goserver $(B)/venv/bin/gunicorn
 vm-kernels:
 	$(Q)tests/vm/kernels.sh $(B)/vm
 
-BPF_TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
+KERNEL_TESTS := $(addprefix $(B)/,tests/bpf/test_bpf tests/layout/test_layout \
+	tests/layout/layout.bpf.o tools/verifier_cost)
 
 .PHONY: test-build
-test-build: all $(UNIT_BIN) test-programs
+test-build: all $(UNIT_BIN) $(KERNEL_TESTS) test-programs vm-kernels
 	$(Q)! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || \
 		$(MAKE) --no-print-directory $(FUZZ_BIN)
-	$(Q)[ -z "$(wildcard tests/bpf/*.c)" ] || $(MAKE) --no-print-directory bpf-tests
-	$(Q)$(MAKE) --no-print-directory vm-kernels
 
 # make is started anew after the packages are there: it asks pkg-config and clang when it reads
 .PHONY: test

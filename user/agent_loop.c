@@ -223,9 +223,21 @@ int agent_loop__run(struct agent *agent)
 
 void agent_loop__finish(struct agent *agent, uint64_t deadline_ns)
 {
-	/* the probes are off: the ring runs empty, unless it is broken */
-	while (load__drain(agent->load, push, agent) > 0 && clock__monotonic_ns() < deadline_ns)
-		;
+	uint64_t now_ns;
+	int calm = 0;
+
+	/* The probes are off: the ring runs empty, unless it is broken. Events leave the order
+	 * window only with time, and what is decoded then may make the kernel speak once more:
+	 * a policy that comes after the end of a body is answered with its MARK. */
+	do {
+		int n = load__drain(agent->load, push, agent);
+
+		now_ns = clock__monotonic_ns();
+		pipeline__tick(agent->pipeline, now_ns);
+		calm = n > 0 ? 0 : calm + 1;
+		if (calm == 1)
+			usleep(2 * RECEIVE_WINDOW_NS / 1000);
+	} while (calm < 3 && now_ns < deadline_ns);
 	load__losses(agent->load, &agent->stats);
 	pipeline__flush(agent->pipeline, clock__monotonic_ns());
 	export__flush(agent->export, deadline_ns);

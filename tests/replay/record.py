@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Makes the recordings of this folder anew, from live programs (root): tests/replay/record.py.
-The spans that a replay gives are checked against the programs' truth before they become golden."""
+The spans that a replay gives are checked against the programs' truth before they become golden.
+Recordings name the machine and its paths: make them in a copy of the tree in /opt, with another
+host name and machine id (unshare -m -u)."""
 import os
 import signal
 import subprocess
@@ -17,6 +19,8 @@ from tool import check  # noqa: E402
 def keep(name, truth, **options):
     spr = os.path.join(HERE, name + ".spr")
     golden = os.path.join(HERE, name + ".jsonl")
+    if os.path.exists(golden):
+        os.remove(golden)
     subprocess.run([live.SPANPROBE, "replay", spr, "--export", "file=" + golden], check=True)
     faults = check.check_file(golden, truth, **options)
     assert not faults, name + ":\n" + check.summary(faults)

@@ -16,6 +16,9 @@ def replay(spr):
         name = os.path.basename(spr)[:-4]
         out = os.path.join(suite.LOGS, "replay", name + ".jsonl")
         golden = spr[:-4] + ".jsonl"
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        if os.path.exists(out):
+            os.remove(out)
         p = subprocess.run([os.path.join(suite.BUILD, "spanprobe"), "replay", spr, "--export",
                             "file=" + out], stdin=subprocess.DEVNULL)
         assert p.returncode == 0, "exit code %d" % p.returncode
