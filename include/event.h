@@ -14,14 +14,14 @@
 
 enum event_kind {
 	EVENT_CONN_OPEN = 1, /* struct event_conn_open: a connection is met for the first time */
-	EVENT_CONNECT,       /* struct event_connect: connect() begun, in the caller's context */
-	EVENT_SHUT,          /* struct event_shut: no more bytes in one direction, or an error */
+	EVENT_CONNECT,	     /* struct event_connect: connect() begun, in the caller's context */
+	EVENT_SHUT,	     /* struct event_shut: no more bytes in one direction, or an error */
 	EVENT_CONN_CLOSE,    /* struct event_conn_close: the socket is gone */
-	EVENT_DATA,          /* struct event_data: one call moved bytes; the first of them follow */
-	EVENT_MARK,          /* struct event_mark: bytes passed that were not captured */
-	EVENT_TASK,          /* struct event_task: fork, exec, exit of a process */
-	EVENT_UNIT,          /* struct event_unit: execution units: creation, wake-ups, ... */
-	EVENT_LISTEN,        /* struct event_listen: a socket began to listen */
+	EVENT_DATA,	     /* struct event_data: one call moved bytes; the first of them follow */
+	EVENT_MARK,	     /* struct event_mark: bytes passed that were not captured */
+	EVENT_TASK,	     /* struct event_task: fork, exec, exit of a process */
+	EVENT_UNIT,	     /* struct event_unit: execution units: creation, wake-ups, ... */
+	EVENT_LISTEN,	     /* struct event_listen: a socket began to listen */
 	EVENT_KIND_COUNT
 };
 
@@ -34,9 +34,9 @@ struct event {
 	__u8 kind;     /* enum event_kind */
 	__u8 flags;    /* EVENT_* */
 	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u32 pid;     /* thread group in the root pid namespace; 0 when not in the process's context */
+	__u32 pid; /* thread group in the root pid namespace; 0 when not in the process's context */
 	__u32 tid;
-	__u64 unit;    /* the runtime's unit (goroutine, Python context, async id), 0: the thread */
+	__u64 unit; /* the runtime's unit (goroutine, Python context, async id), 0: the thread */
 };
 SIZE_ASSERT(struct event, 32);
 
@@ -79,10 +79,10 @@ struct event_conn_close {
 	__u64 conn;
 	__u64 position[DIR_COUNT]; /* bytes in all */
 	__u64 last_ns[DIR_COUNT];  /* time of the last byte, 0: none */
-	__u32 error;               /* sk_err: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ... or 0 */
+	__u32 error;		   /* sk_err: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ... or 0 */
 	__u32 retransmits;
 	__u32 srtt_us;
-	__u8 connected;            /* 0: a connect that never succeeded */
+	__u8 connected; /* 0: a connect that never succeeded */
 	__u8 pad[3];
 };
 SIZE_ASSERT(struct event_conn_close, 88);
@@ -98,8 +98,8 @@ struct event_data {
 	struct event event;
 	__u64 conn;
 	__u64 position; /* of the call's first byte */
-	__u32 length;   /* bytes the call moved */
-	__u32 offset;   /* of the captured bytes within the call */
+	__u32 length;	/* bytes the call moved */
+	__u32 offset;	/* of the captured bytes within the call */
 	__u32 captured; /* bytes that follow */
 	__u8 dir;
 	__u8 pad[3];
@@ -127,9 +127,9 @@ enum task_change { TASK_FORK = 1, TASK_EXEC, TASK_EXIT };
 
 struct event_task {
 	struct event event;
-	__u32 change;     /* enum task_change */
-	__u32 child_pid;  /* FORK: the new process; else 0 */
-	__u32 exit_code;  /* EXIT: wait status of the group */
+	__u32 change;	 /* enum task_change */
+	__u32 child_pid; /* FORK: the new process; else 0 */
+	__u32 exit_code; /* EXIT: wait status of the group */
 	__u32 pad;
 	char comm[16];
 };
@@ -137,18 +137,18 @@ SIZE_ASSERT(struct event_task, 64);
 
 enum unit_change {
 	UNIT_CREATE = 1, /* the event's tid made thread `other_tid` of the same process */
-	UNIT_EXIT,       /* the event's tid has ended */
-	UNIT_WAKE,       /* the event's tid woke other_tid, both in futex (issue 4) */
-	UNIT_IDLE,       /* the event's tid asked for events (epoll_wait, io_uring_enter) (issue 4) */
-	UNIT_BIND        /* a runtime unit was made from another one (issue 4) */
+	UNIT_EXIT,	 /* the event's tid has ended */
+	UNIT_WAKE,	 /* the event's tid woke other_tid, both in futex (issue 4) */
+	UNIT_IDLE, /* the event's tid asked for events (epoll_wait, io_uring_enter) (issue 4) */
+	UNIT_BIND  /* a runtime unit was made from another one (issue 4) */
 };
 
 struct event_unit {
 	struct event event;
-	__u32 change;    /* enum unit_change */
+	__u32 change; /* enum unit_change */
 	__u32 other_tid;
 	__u64 other_unit;
-	__u64 arg;       /* futex address and the like */
+	__u64 arg; /* futex address and the like */
 };
 SIZE_ASSERT(struct event_unit, 56);
 
@@ -161,10 +161,10 @@ struct event_listen {
 SIZE_ASSERT(struct event_listen, 48);
 
 /* Payload classes of DATA: a record's capacity is the smallest class that holds its bytes. */
-#define DATA_CLASS_0 64
-#define DATA_CLASS_1 256
-#define DATA_CLASS_2 1024
-#define DATA_CLASS_3 4096
+#define DATA_CLASS_0   64
+#define DATA_CLASS_1   256
+#define DATA_CLASS_2   1024
+#define DATA_CLASS_3   4096
 #define DATA_BYTES_MAX DATA_CLASS_3
 
 #endif

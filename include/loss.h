@@ -17,7 +17,8 @@
 	LOSS(CALL_TABLE_FULL, "call.table_full", "calls that found the table of open calls full")  \
 	LOSS(RETURN_MISSED, "call.return_missed", "calls whose return probe did not fire")         \
 	LOSS(READ_FAULT, "payload.fault", "payload bytes that could not be read from the caller")  \
-	LOSS(UNSEEN_BYTES, "payload.unseen", "bytes moved without a readable buffer (sendfile...)") \
+	LOSS(UNSEEN_BYTES, "payload.unseen",                                                       \
+	     "bytes moved without a readable buffer (sendfile...)")                                \
 	LOSS(IOV_CUT, "payload.iov_cut", "calls with more vector segments than are looked at")     \
 	/* receive */                                                                              \
 	LOSS(EVENT_BAD, "event.bad", "records with an impossible size or kind")                    \
@@ -54,7 +55,7 @@ enum loss {
 #define LOSS(id, name, text) LOSS_##id,
 	LOSS_LIST(LOSS)
 #undef LOSS
-	LOSS_COUNT
+		LOSS_COUNT
 };
 
 #endif

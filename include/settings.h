@@ -9,23 +9,23 @@
 /* PID_MAX_LIMIT of the kernel on 64-bit machines: one bit per process in the `traced` bitmap. */
 #define PID_LIMIT (4 * 1024 * 1024)
 
-#define CONNS_DEFAULT      16384           /* connections known at a time */
-#define RING_BYTES_DEFAULT (4u << 20)      /* all rings together; resident in the agent too */
-#define RINGS_MAX          8
-#define HEAD_BYTES_DEFAULT 4096            /* captured per turn until the protocol is known */
-#define CALL_BYTES_MAX     (64u << 10)     /* captured of one call under CAPTURE_ALL */
-#define IOV_SEGMENTS_MAX   64              /* segments of one vector that are looked at */
+#define CONNS_DEFAULT	   16384      /* connections known at a time */
+#define RING_BYTES_DEFAULT (4u << 20) /* all rings together; resident in the agent too */
+#define RINGS_MAX	   8
+#define HEAD_BYTES_DEFAULT 4096	       /* captured per turn until the protocol is known */
+#define CALL_BYTES_MAX	   (64u << 10) /* captured of one call under CAPTURE_ALL */
+#define IOV_SEGMENTS_MAX   64	       /* segments of one vector that are looked at */
 
 struct settings {
-	__u32 agent_pid;       /* never traced */
-	__u32 ring_count;      /* power of two, <= RINGS_MAX; CPU & (ring_count - 1) chooses */
-	__u32 ring_bytes;      /* of each ring */
-	__u32 wake_bytes;      /* queued bytes that force a wake-up */
-	__u32 head_bytes;      /* capture budget of a new connection, per turn */
-	__u8 follow_children;  /* forks of traced processes are traced from their first instruction */
-	__u8 watch_exec;       /* report EXEC of every process (--exe) */
-	__u8 watch_listen;     /* report LISTEN of every process (--port) */
-	__u8 units;            /* report UNIT_CREATE and UNIT_EXIT */
+	__u32 agent_pid;      /* never traced */
+	__u32 ring_count;     /* power of two, <= RINGS_MAX; CPU & (ring_count - 1) chooses */
+	__u32 ring_bytes;     /* of each ring */
+	__u32 wake_bytes;     /* queued bytes that force a wake-up */
+	__u32 head_bytes;     /* capture budget of a new connection, per turn */
+	__u8 follow_children; /* forks of traced processes are traced from their first instruction */
+	__u8 watch_exec;      /* report EXEC of every process (--exe) */
+	__u8 watch_listen;    /* report LISTEN of every process (--port) */
+	__u8 units;	      /* report UNIT_CREATE and UNIT_EXIT */
 };
 SIZE_ASSERT(struct settings, 24);
 
@@ -36,17 +36,17 @@ SIZE_ASSERT(struct settings, 24);
  */
 enum capture_mode {
 	CAPTURE_HEAD = 0, /* the first head_bytes of every turn, the rest in silence */
-	CAPTURE_ALL,      /* up to CALL_BYTES_MAX of every call */
-	CAPTURE_NONE      /* nothing ever again: not a protocol we know */
+	CAPTURE_ALL,	  /* up to CALL_BYTES_MAX of every call */
+	CAPTURE_NONE	  /* nothing ever again: not a protocol we know */
 };
 
 struct capture_policy {
 	__u64 conn;
-	__u64 sock;                   /* key of the connection table */
+	__u64 sock;		      /* key of the connection table */
 	__u64 quiet_until[DIR_COUNT]; /* no capture before this position; 0: no quiet range */
 	__u32 head_bytes;
-	__u8 mode[DIR_COUNT];         /* enum capture_mode */
-	__u8 role;                    /* enum conn_role learned by the decoder, 0: leave it */
+	__u8 mode[DIR_COUNT]; /* enum capture_mode */
+	__u8 role;	      /* enum conn_role learned by the decoder, 0: leave it */
 	__u8 pad;
 };
 SIZE_ASSERT(struct capture_policy, 40);

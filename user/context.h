@@ -22,7 +22,7 @@ struct remote_context {
 	uint8_t trace_id[16];
 	uint8_t span_id[8];
 	uint8_t trace_flags;
-	bool sampled_known;  /* b3 and others may leave the decision open */
+	bool sampled_known; /* b3 and others may leave the decision open */
 	uint16_t trace_state_len;
 	char trace_state[TRACE_STATE_MAX];
 };
@@ -30,18 +30,18 @@ struct remote_context {
 struct context {
 	uint32_t refs;
 	uint8_t span_id[8];
-	uint8_t trace_id[16];     /* valid once settled */
+	uint8_t trace_id[16]; /* valid once settled */
 	bool decided;
 	bool settled;
 	enum parent_by by;
-	enum root_why why;        /* of a root */
-	struct context *parent;   /* local parent, a reference; NULL: remote or none */
+	enum root_why why;	       /* of a root */
+	struct context *parent;	       /* local parent, a reference; NULL: remote or none */
 	struct remote_context *remote; /* owned: what its own header said; NULL: nothing */
 	bool parent_is_remote;
 	/* what the trace's entry said about sampling, inherited from the root */
-	bool origin_remote;       /* the trace came in by a header ... */
-	bool origin_sampled;      /* ... whose sampled flag was set (or left open) */
-	uint8_t origin_flags;     /* W3C flags without sampled: random */
+	bool origin_remote;   /* the trace came in by a header ... */
+	bool origin_sampled;  /* ... whose sampled flag was set (or left open) */
+	uint8_t origin_flags; /* W3C flags without sampled: random */
 };
 
 struct context *context__new(struct ids *ids); /* span id made, undecided */

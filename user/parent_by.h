@@ -25,14 +25,14 @@ enum parent_by {
 #define PARENT_BY(id, value, text) PARENT_BY_##id,
 	PARENT_BY_LIST(PARENT_BY)
 #undef PARENT_BY
-	PARENT_BY_COUNT
+		PARENT_BY_COUNT
 };
 
 enum root_why {
 #define ROOT_WHY(id, value, text) ROOT_WHY_##id,
 	ROOT_WHY_LIST(ROOT_WHY)
 #undef ROOT_WHY
-	ROOT_WHY_COUNT
+		ROOT_WHY_COUNT
 };
 
 const char *parent_by__name(enum parent_by by);

@@ -13,7 +13,7 @@ struct resource;
 
 enum runtime {
 	RUNTIME_NATIVE = 0, /* C, C++, Rust and whatever else has no runtime we know */
-	RUNTIME_NGINX,      /* a C event loop that makes its call in the turn of the read */
+	RUNTIME_NGINX,	    /* a C event loop that makes its call in the turn of the read */
 	RUNTIME_GO,
 	RUNTIME_PYTHON,
 	RUNTIME_NODE,
@@ -28,8 +28,8 @@ const char *runtime__language(enum runtime runtime); /* telemetry.sdk.language: 
 
 struct process {
 	uint32_t refs;
-	uint32_t pid;            /* root pid namespace */
-	uint64_t start_ticks;    /* field 22 of /proc/PID/stat: tells a reused pid */
+	uint32_t pid;	      /* root pid namespace */
+	uint64_t start_ticks; /* field 22 of /proc/PID/stat: tells a reused pid */
 	enum runtime runtime;
 	struct resource *resource; /* a reference is held */
 };
@@ -44,7 +44,7 @@ struct processes;
 
 struct processes *processes__new(void);
 void processes__free(struct processes *processes);
-int processes__add(struct processes *processes, struct process *process); /* takes a reference */
+int processes__add(struct processes *processes, struct process *process);   /* takes a reference */
 struct process *processes__find(struct processes *processes, uint32_t pid); /* borrowed or NULL */
 void processes__remove(struct processes *processes, uint32_t pid);
 unsigned int processes__count(const struct processes *processes);

@@ -20,16 +20,16 @@ struct request { /* a server exchange from its first byte to its end */
 	uint32_t refs;
 	struct context *context; /* a reference */
 	uint64_t conn_id;
-	struct unit *unit;       /* the last one that read of it; NULL: unknown or gone */
-	bool open;               /* its answer has not begun */
-	bool stale;              /* events were lost while it was open: it proves nothing any more */
-	bool queued;             /* an older request of its connection was open when it came */
-	bool followed;           /* a younger one came while it was open */
-	uint32_t calls;          /* in flight */
-	uint32_t connects;       /* set up for it, not used yet */
-	uint64_t read_ns;        /* of the last read of it */
+	struct unit *unit; /* the last one that read of it; NULL: unknown or gone */
+	bool open;	   /* its answer has not begun */
+	bool stale;	   /* events were lost while it was open: it proves nothing any more */
+	bool queued;	   /* an older request of its connection was open when it came */
+	bool followed;	   /* a younger one came while it was open */
+	uint32_t calls;	   /* in flight */
+	uint32_t connects; /* set up for it, not used yet */
+	uint64_t read_ns;  /* of the last read of it */
 	struct request *prev, *next; /* all of them */
-	UT_hash_handle hh;       /* by conn_id: the youngest of a connection */
+	UT_hash_handle hh;	     /* by conn_id: the youngest of a connection */
 };
 
 /* What the unit does now, by the last thing that it was seen to read. */
@@ -42,14 +42,14 @@ enum turn {
 
 struct unit {
 	uint32_t tid;
-	bool mux;              /* ever had two requests open at a time; for good */
+	bool mux; /* ever had two requests open at a time; for good */
 	enum turn turn;
 	struct group *group;
-	struct request *cur;   /* a reference, may be closed; NULL unless REQUEST or RESPONSE */
-	uint32_t open;         /* its open requests ... */
-	uint32_t idle;         /* ... of them those that wait for no call or connection */
-	uint32_t held;         /* requests that point here, open or not */
-	uint64_t ns;           /* of the read that began the turn */
+	struct request *cur; /* a reference, may be closed; NULL unless REQUEST or RESPONSE */
+	uint32_t open;	     /* its open requests ... */
+	uint32_t idle;	     /* ... of them those that wait for no call or connection */
+	uint32_t held;	     /* requests that point here, open or not */
+	uint64_t ns;	     /* of the read that began the turn */
 	uint64_t seen_ns;
 	struct unit *prev, *next; /* idlest first */
 	UT_hash_handle hh;
@@ -57,11 +57,11 @@ struct unit {
 
 struct group {
 	uint32_t pid;
-	bool migrating;        /* work was seen to move between threads: they prove nothing */
+	bool migrating; /* work was seen to move between threads: they prove nothing */
 	const struct unit_rules *rules;
 	const struct process *process; /* that the rules are for; only compared */
-	uint64_t version;      /* of the processes that it was looked up in */
-	void *state;           /* of the rules */
+	uint64_t version;	       /* of the processes that it was looked up in */
+	void *state;		       /* of the rules */
 	struct unit *units;
 	uint64_t seen_ns;
 	UT_hash_handle hh;
@@ -105,8 +105,8 @@ struct units {
 	struct stats *stats;
 	struct processes *processes;
 	struct group *groups;
-	struct unit *last;     /* found; steps of one unit come in a row */
-	struct unit *idlest;   /* of all groups */
+	struct unit *last;   /* found; steps of one unit come in a row */
+	struct unit *idlest; /* of all groups */
 	uint32_t count;
 	uint64_t aged_ns;
 	struct request *requests;
