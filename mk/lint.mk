@@ -21,7 +21,7 @@ check-format: ## says what clang-format would change
 .PHONY: lint-cppcheck
 lint-cppcheck: | $(GENERATED)
 	$(Q)cppcheck -q -j2 --enable=warning,portability,performance --std=c11 --error-exitcode=1 \
-		--inline-suppr --suppress=missingIncludeSystem --suppress=uninitvar --suppress=memleak --suppress=resourceLeak --suppress=readdirCalled --suppress=unknownMacro \
+		--inline-suppr --suppress=missingIncludeSystem --suppress=uninitvar --suppress=readdirCalled --suppress=unknownMacro \
 		--suppress=preprocessorErrorDirective --suppress='*:$(B)/*' --max-configs=4 \
 		--library=posix -D_GNU_SOURCE -D__x86_64__ -Iinclude -Iuser user tools
 

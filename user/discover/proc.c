@@ -68,6 +68,7 @@ int proc__open(uint32_t pid, const char *name, int flags)
 		return -ENAMETOOLONG;
 	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
+	/* cppcheck-suppress resourceLeak; it is returned */
 	return fd < 0 ? gone(errno) : fd;
 }
 

@@ -19,7 +19,7 @@ int out__open(const char *path, struct out *ret)
 		out.owned = true;
 	}
 	if (out.fd < 0)
-		return -errno;
+		return -errno; /* cppcheck-suppress memleak; nothing is open */
 	if (fstat(out.fd, &st)) {
 		int err = -errno;
 
