@@ -84,7 +84,7 @@ static void tie__unlist(struct join *join, struct tie *tie)
 	if (tie->entry_due)
 		DL_DELETE(join->entries, tie);
 	if (tie->resting)
-		DL_DELETE(join->rest, tie);
+		DL_DELETE(join->rest, tie); /* NOLINT(*NullDereference): it is in the list */
 	tie->entry_due = tie->resting = false;
 }
 

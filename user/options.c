@@ -238,7 +238,7 @@ static void fill_getopt(struct option longs[ROWS_MAX + 3], char shorts[ROWS_MAX 
 	longs[n++] = (struct option){ "help", no_argument, NULL, 'h' };
 	longs[n++] = (struct option){ "version", no_argument, NULL, 'V' };
 	longs[n] = (struct option){ 0 };
-	strcpy(s, "hV");
+	memcpy(s, "hV", sizeof("hV"));
 }
 
 static int set_from_argv(struct parse *parse, int found)

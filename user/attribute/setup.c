@@ -21,7 +21,7 @@ static void setup__free(struct setups *setups, struct setup *setup)
 		request__add_calls(setup->verdict.request, 0, -1);
 		request__unref(setups->units, setup->verdict.request);
 	}
-	HASH_DEL(setups->by_conn, setup);
+	HASH_DEL(setups->by_conn, setup); /* NOLINT(*NullDereference): it is in the table */
 	DL_DELETE(setups->oldest, setup);
 	free(setup);
 }

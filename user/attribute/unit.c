@@ -167,7 +167,7 @@ static void group__free(struct units *units, struct group *group)
 		unit__free(units, unit);
 	if (group->rules && group->rules->release)
 		group->rules->release(group);
-	HASH_DEL(units->groups, group);
+	HASH_DEL(units->groups, group); /* NOLINT(*NullDereference): it is in the table */
 	free(group);
 }
 
