@@ -67,6 +67,6 @@ lint-compilers:
 lint: ## format, compilers, cppcheck, clang-tidy, shellcheck, codespell, man page, commits
 	$(Q)$(MAKE) --no-print-directory check-format
 	$(Q)$(MAKE) --no-print-directory lint-commits lint-shell lint-python lint-spelling lint-man
-	$(Q)$(MAKE) --no-print-directory -j2 lint-compilers
-	$(Q)$(MAKE) --no-print-directory -j2 lint-cppcheck lint-tidy
+	$(Q)$(MAKE) --no-print-directory lint-compilers
+	$(Q)$(MAKE) --no-print-directory lint-cppcheck lint-tidy
 	@echo "lint: clean"
