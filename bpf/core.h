@@ -86,6 +86,8 @@ enum {
 
 #define SIGNAL_GROUP_EXIT 0x4
 
+#define O_NONBLOCK 04000
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -139,8 +141,12 @@ struct inode {
 	unsigned long i_ino;
 };
 
+struct hlist_head;
+
 struct file {
 	struct inode *f_inode;
+	unsigned int f_flags;
+	struct hlist_head *f_ep;
 };
 
 struct socket {

@@ -136,9 +136,9 @@ static __noinline __attribute__((unused)) int traffic__ended(struct sock *sk, __
 	return 0;
 }
 
-static __always_inline void traffic__capture(struct entry *entry, __u8 dir, __u64 start,
-					     __u32 length, bool lying, const struct source *source,
-					     __u64 pid_tgid, __u64 now)
+static __always_inline void traffic__capture(struct sock *sk, struct entry *entry, __u8 dir,
+					     __u64 start, __u32 length, bool lying,
+					     const struct source *source, __u64 pid_tgid, __u64 now)
 {
 	struct wanted wanted = entry__wanted(entry, dir, start, length);
 	struct scratch *scratch;
@@ -162,6 +162,8 @@ static __always_inline void traffic__capture(struct entry *entry, __u8 dir, __u6
 	moved->offset = wanted.offset;
 	moved->want = wanted.count;
 	moved->dir = dir;
+	if (dir == DIR_IN && entry->role != ROLE_CLIENT && sock__watched(sk))
+		moved->flags = EVENT_WATCHED;
 	if (lying)
 		payload__unseen(moved);
 	else
@@ -206,7 +208,7 @@ static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 d
 	if (entry__turns(entry, dir))
 		conn__turn(sk, entry, dir, start, pid_tgid, now);
 	FENCE(entry);
-	traffic__capture(entry, dir, start, length, jump < 0, source, pid_tgid, now);
+	traffic__capture(sk, entry, dir, start, length, jump < 0, source, pid_tgid, now);
 }
 
 #endif

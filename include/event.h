@@ -26,7 +26,8 @@ enum event_kind {
 };
 
 /* event.flags */
-#define EVENT_UNSEEN 0x01 /* DATA: bytes moved that no hook could read (sendfile, io_uring, ...) */
+#define EVENT_UNSEEN  0x01 /* DATA: bytes moved that no hook could read (sendfile, io_uring, ...) */
+#define EVENT_WATCHED 0x02 /* DATA in, not of a dialled one: never blocks, and epoll watches it */
 
 struct event {
 	__u32 size;    /* bytes of the whole record */

@@ -87,6 +87,7 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 		return;
 	unit = units__get(units, at);
 	request->read_ns = at->ns;
+	request->looped = at->watched;
 	if (!unit)
 		return;
 	if (unit->open && !(older && older->open && unit->open == 1))
@@ -110,7 +111,10 @@ static void serve_read(struct attribute *attribute, struct exchange *exchange)
 	struct units *units = &attribute->units;
 	struct unit *unit = units__get(units, at), *old;
 
-	if (!request || !unit)
+	if (!request)
+		return;
+	request->looped |= at->watched;
+	if (!unit)
 		return;
 	old = request->unit;
 	if (request->open && old != unit) {
@@ -166,7 +170,7 @@ static void serve_done(struct attribute *attribute, struct exchange *exchange)
 static void on_connect(struct attribute *attribute, const struct event_connect *connect)
 {
 	struct stamp at = { connect->event.time_ns, connect->event.pid, connect->event.tid,
-			    connect->event.unit };
+			    connect->event.unit, false };
 	struct unit *unit = units__get(&attribute->units, &at);
 
 	if (unit && !unit->group->rules->no_connect)
@@ -357,7 +361,7 @@ void attribute__push(struct attribute *attribute, struct exchange *exchange,
 static void on_unit(struct attribute *attribute, const struct event_unit *event)
 {
 	struct stamp at = { event->event.time_ns, event->event.pid, event->event.tid,
-			    event->event.unit };
+			    event->event.unit, false };
 	struct unit *unit;
 
 	if (event->change == UNIT_CREATE) /* a new thread knows nothing of an old one's number */

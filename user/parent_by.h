@@ -19,6 +19,7 @@
 	ROOT_WHY(NO_REQUEST, "no_request", "a call on a thread with no request of its own")        \
 	ROOT_WHY(CLOSED, "closed", "a call after the request was answered")                        \
 	ROOT_WHY(DOUBT, "doubt", "a call that several open requests may have made")                \
+	ROOT_WHY(LOOP, "loop", "a call of an event loop: it may be the loop's own")                \
 	ROOT_WHY(RUNTIME, "runtime", "a call in a runtime whose units are not known (Go, ...)")
 
 enum parent_by {

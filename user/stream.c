@@ -61,7 +61,11 @@ struct stream *stream__new(const struct stream_opts *opts, struct stream_sink ne
 static struct stamp stamp_of(const struct event *event)
 {
 	return (struct stamp){
-		.ns = event->time_ns, .pid = event->pid, .tid = event->tid, .unit = event->unit
+		.ns = event->time_ns,
+		.pid = event->pid,
+		.tid = event->tid,
+		.unit = event->unit,
+		.watched = event->flags & EVENT_WATCHED,
 	};
 }
 

@@ -24,6 +24,7 @@ struct stamp {
 	uint32_t pid;
 	uint32_t tid;
 	uint64_t unit;
+	bool watched; /* EVENT_WATCHED */
 };
 
 struct flow; /* one direction of a connection, opaque */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -675,6 +676,47 @@ static void test_bootstrap(void **state)
 	drive__compare(HEAD);
 }
 
+/* The server's end is read four times: it blocks, it does not, epoll watches it, epoll has let go. */
+static void watched(int ends[2])
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ep = epoll_create1(0);
+
+	drive__write(ends, 0, 10);
+	drive__read(ends, 1, 10);
+	CHECK(!fcntl(ends[1], F_SETFL, O_NONBLOCK) && !fcntl(ends[0], F_SETFL, O_NONBLOCK));
+	drive__write(ends, 0, 10);
+	drive__read(ends, 1, 10);
+	CHECK(!epoll_ctl(ep, EPOLL_CTL_ADD, ends[1], &event));
+	CHECK(!epoll_ctl(ep, EPOLL_CTL_ADD, ends[0], &event));
+	drive__write(ends, 0, 10);
+	drive__read(ends, 1, 10);
+	drive__write(ends, 1, 10);
+	drive__read(ends, 0, 10); /* of no interest: a connection that it has dialled */
+	CHECK(!epoll_ctl(ep, EPOLL_CTL_DEL, ends[1], NULL));
+	drive__write(ends, 0, 10);
+	drive__read(ends, 1, 10);
+	close(ep);
+}
+
+static void test_watched(void **state)
+{
+	const enum drive_kind kinds[] = { DRIVE_V4, DRIVE_UNIX };
+	const struct event_data *data;
+
+	for (int k = 0; k < 2; k++) {
+		drive__run(load, kinds[k], watched, false);
+		drive__compare(HEAD);
+		for (uint32_t i = 0; (data = (const void *)drive__find(EVENT_DATA, i)); i++) {
+			bool third = data->conn == drive__conn(1) && data->dir == DIR_IN &&
+				     data->position == 20;
+
+			assert_int_equal(!!(data->event.flags & EVENT_WATCHED), third);
+		}
+		assert_int_equal(drive__count(EVENT_DATA), 10);
+	}
+}
+
 /* --- budgets and policies --------------------------------------------------------------------- */
 
 static void large_body(int ends[2])
@@ -951,6 +993,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_tasks),	     cmocka_unit_test(test_files),
 		cmocka_unit_test(test_bystander),    cmocka_unit_test(test_agent_itself),
 		cmocka_unit_test(test_full_ring),    cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_watched),
 	};
 
 	opts.family = family = argc > 1 ? argv[1] : NULL;

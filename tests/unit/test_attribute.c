@@ -287,6 +287,26 @@ static void owner_is_who_read_the_last_byte(void **state)
 	assert_parent(t, 2, 21, 1, 20, PARENT_BY_THREAD);
 }
 
+static void loops_may_call_for_themselves(void **state)
+{
+	struct trees *t = *state;
+	struct stamp at = stamp_of(10, PID, 1);
+
+	at.watched = true;
+	trees__message(t, &in[0], MESSAGE_REQUEST, 10, at, NULL);
+	dial(t, 0, 11, 1);
+	call(t, 0, 12, 1);
+	result(t, 0, 13, 1);
+	call(t, 0, 14, 1);
+	answer(t, 0, 15, 1);
+	request(t, 1, 20, 1); /* not so when this is how it waits for one connection */
+	call(t, 1, 21, 1);
+	finish(t);
+	assert_root(t, 0, 12, ROOT_WHY_LOOP);
+	assert_root(t, 0, 14, ROOT_WHY_DOUBT);
+	assert_parent(t, 1, 21, 1, 20, PARENT_BY_THREAD);
+}
+
 static void answer_of_unknown_owner_clears(void **state)
 {
 	struct trees *t = *state;
@@ -434,6 +454,28 @@ static void nginx_doubts_when_a_request_is_idle(void **state)
 	assert_root(t, 1, 15, ROOT_WHY_DOUBT);
 }
 
+/* A script's timer goes off while the request of the last read has its call under way. */
+static void nginx_doubts_a_second_call(void **state)
+{
+	struct trees *t = *state;
+
+	trees__process(t, PID, RUNTIME_NGINX);
+	request(t, 0, 10, 1);
+	dial(t, 0, 10, 1);
+	dial(t, 1, 15, 1); /* the timer */
+	call(t, 0, 16, 1);
+	call(t, 1, 17, 1);
+	call(t, 2, 18, 1); /* it again */
+	result(t, 0, 20, 1);
+	call(t, 3, 20, 1); /* a try at another server */
+	answer(t, 0, 30, 1);
+	finish(t);
+	assert_parent(t, 0, 16, 0, 10, PARENT_BY_CONNECT);
+	assert_root(t, 1, 17, ROOT_WHY_DOUBT);
+	assert_root(t, 2, 18, ROOT_WHY_DOUBT);
+	assert_parent(t, 3, 20, 0, 10, PARENT_BY_THREAD);
+}
+
 static void nginx_clears_on_merged_answers(void **state)
 {
 	struct trees *t = *state;
@@ -519,6 +561,7 @@ int main(void)
 		TEST(work_that_moves_proves_nothing),
 		TEST(answer_read_elsewhere_is_migration),
 		TEST(owner_is_who_read_the_last_byte),
+		TEST(loops_may_call_for_themselves),
 		TEST(answer_of_unknown_owner_clears),
 		TEST(connection_belongs_to_who_opened_it),
 		TEST(thread_number_used_again),
@@ -526,6 +569,7 @@ int main(void)
 		TEST(runtimes_without_threads_give_roots),
 		TEST(nginx_calls_in_the_turn_of_the_read),
 		TEST(nginx_doubts_when_a_request_is_idle),
+		TEST(nginx_doubts_a_second_call),
 		TEST(nginx_clears_on_merged_answers),
 		TEST(headers_win),
 		TEST(failed_connect_has_its_request),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * nginx and loops like it: a worker makes its call in the turn of the read that asked for it, or
- * opens a connection in that turn. So what was read last is what it acts for; except when another
- * open request waits for nothing that we see (a timer, a name, a limit): then the turn may be
- * its, begun by an event that no socket shows.
+ * nginx: a worker makes its call in the turn of the read that asked for it, or opens a connection
+ * in that turn. So what was read last is what it acts for, except when
+ *
+ * - it has a call or connection under way already: what comes now may be begun by a timer (a
+ *   script's, a health check's). Calls that a request makes in parallel are not told from that;
+ * - another open request waits for nothing that we see (a timer, a name, a limit): then the turn
+ *   may be its, begun by an event that no socket shows.
  */
 #include "attribute/unit.h"
 
@@ -11,13 +14,15 @@ static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
 {
 	struct request *cur = unit->cur;
 
+	if (cur && cur->open && (cur->calls || cur->connects))
+		return verdict_root(ROOT_WHY_DOUBT);
 	if (!unit->mux)
-		return threads_rules.who(unit, at);
+		return unit__alone(unit);
 	if (!cur)
 		return verdict_root(unit->open ? ROOT_WHY_DOUBT : ROOT_WHY_NO_REQUEST);
 	if (!cur->open)
 		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
-	if (cur->unit != unit || unit->idle > (request__idle(cur) ? 1 : 0))
+	if (cur->unit != unit || unit->idle > 1) /* cur is one of them */
 		return verdict_root(ROOT_WHY_DOUBT);
 	return (struct verdict){ cur, PARENT_BY_TURN, ROOT_WHY_ENTRY };
 }

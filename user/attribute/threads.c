@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Threads. A thread that has one request open and never had two acts for that one: exact for
- * thread-per-request programs, and for event loops as long as they are alone with one request.
- * Once a thread has had two open requests its calls could be for either (mux), and where work
- * moves between threads it proves nothing at all: then there is no parent.
+ * thread-per-request programs. Once a thread has had two open requests its calls could be for
+ * either (mux), and where work moves between threads it proves nothing at all: then there is no
+ * parent. Neither is there one in an event loop, however few requests it has: a timer may have
+ * fired. A loop shows by the connection of its request, which never blocks and which epoll watches
+ * while the request is read; who serves one request at a time waits in the read itself, or has
+ * taken the connection out of epoll.
  */
 #include "attribute/unit.h"
 
-static struct verdict threads__who(struct unit *unit, const struct stamp *at)
+struct verdict unit__alone(struct unit *unit)
 {
 	struct request *cur = unit->cur;
 
@@ -23,6 +26,13 @@ static struct verdict threads__who(struct unit *unit, const struct stamp *at)
 	if (!cur->open)
 		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
 	return (struct verdict){ cur, PARENT_BY_THREAD, ROOT_WHY_ENTRY };
+}
+
+static struct verdict threads__who(struct unit *unit, const struct stamp *at)
+{
+	struct verdict verdict = unit__alone(unit);
+
+	return verdict.request && verdict.request->looped ? verdict_root(ROOT_WHY_LOOP) : verdict;
 }
 
 const struct unit_rules threads_rules = {

@@ -22,6 +22,7 @@ struct request { /* a server exchange from its first byte to its end */
 	uint64_t conn_id;
 	struct unit *unit; /* the last one that read of it; NULL: unknown or gone */
 	bool open;	   /* its answer has not begun */
+	bool looped;	   /* of a connection that a loop waits for, among others */
 	bool stale;	   /* events were lost while it was open: it proves nothing any more */
 	bool queued;	   /* an older request of its connection was open when it came */
 	bool followed;	   /* a younger one came while it was open */
@@ -95,7 +96,10 @@ struct unit_rules {
 	void (*release)(struct group *group); /* gives group->state back */
 };
 
-extern const struct unit_rules threads_rules; /* blocking threads; event loops until they are mux */
+/* The thread has one request open, never had two, and acts for that one as far as it shows. */
+struct verdict unit__alone(struct unit *unit);
+
+extern const struct unit_rules threads_rules; /* threads that wait for one thing at a time */
 extern const struct unit_rules nginx_rules;
 const struct unit_rules *unit_rules__of(const struct process *process); /* NULL process too */
 
