@@ -124,6 +124,7 @@ static void serve_read(struct attribute *attribute, struct exchange *exchange)
 			unit__turn(units, old, TURN_UNKNOWN, NULL);
 	}
 	request__move(request, unit);
+	request__complete(request);
 	request->read_ns = at->ns;
 	if (!request->open || request->queued || at->ns < unit->ns)
 		return;

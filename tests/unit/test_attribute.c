@@ -454,6 +454,36 @@ static void nginx_doubts_when_a_request_is_idle(void **state)
 	assert_root(t, 1, 15, ROOT_WHY_DOUBT);
 }
 
+/* A body that is still to come is waited for on its own socket: it casts no doubt on others. */
+static void nginx_lets_a_body_wait(void **state)
+{
+	struct trees *t = *state;
+	struct message upload =
+		make_message(MESSAGE_REQUEST, DIR_IN, 10, stamp_of(10, PID, 1), "x");
+
+	trees__process(t, PID, RUNTIME_NGINX);
+	request(t, 1, 5, 1);
+	t->sink.begin(t->sink.ctx, &in[0], &upload);
+	t->sink.head(t->sink.ctx, &in[0], &upload);
+	call(t, 2, 11, 1); /* of neither in particular */
+	answer(t, 1, 12, 1);
+	request(t, 1, 13, 1);
+	dial(t, 1, 13, 1);
+	call(t, 1, 13, 1);
+	result(t, 1, 14, 1);
+	answer(t, 1, 15, 1);
+	upload.last = stamp_of(16, PID, 1);
+	t->sink.end(t->sink.ctx, &in[0], &upload);
+	dial(t, 0, 16, 1);
+	call(t, 0, 16, 1);
+	result(t, 0, 17, 1);
+	answer(t, 0, 18, 1);
+	finish(t);
+	assert_root(t, 2, 11, ROOT_WHY_DOUBT);
+	assert_parent(t, 1, 13, 1, 13, PARENT_BY_CONNECT);
+	assert_parent(t, 0, 16, 0, 10, PARENT_BY_CONNECT);
+}
+
 /* A script's timer goes off while the request of the last read has its call under way. */
 static void nginx_doubts_a_second_call(void **state)
 {
@@ -569,6 +599,7 @@ int main(void)
 		TEST(runtimes_without_threads_give_roots),
 		TEST(nginx_calls_in_the_turn_of_the_read),
 		TEST(nginx_doubts_when_a_request_is_idle),
+		TEST(nginx_lets_a_body_wait),
 		TEST(nginx_doubts_a_second_call),
 		TEST(nginx_clears_on_merged_answers),
 		TEST(headers_win),

@@ -22,7 +22,7 @@ static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
 		return verdict_root(unit->open ? ROOT_WHY_DOUBT : ROOT_WHY_NO_REQUEST);
 	if (!cur->open)
 		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
-	if (cur->unit != unit || unit->idle > 1) /* cur is one of them */
+	if (cur->unit != unit || unit->idle > (request__idle(cur) ? 1 : 0))
 		return verdict_root(ROOT_WHY_DOUBT);
 	return (struct verdict){ cur, PARENT_BY_TURN, ROOT_WHY_ENTRY };
 }

@@ -25,7 +25,7 @@ static struct pool requests_pool = { .size = sizeof(struct request), .keep = 512
 
 bool request__idle(const struct request *request)
 {
-	return request->open && !request->calls && !request->connects;
+	return request->open && request->whole && !request->calls && !request->connects;
 }
 
 /* Between these two anything of a request may change that its unit's numbers rest on. */
@@ -104,6 +104,13 @@ void request__move(struct request *request, struct unit *unit)
 	request->unit = unit;
 	if (unit)
 		unit->held++;
+	count(request);
+}
+
+void request__complete(struct request *request)
+{
+	uncount(request);
+	request->whole = true;
 	count(request);
 }
 

@@ -22,6 +22,7 @@ struct request { /* a server exchange from its first byte to its end */
 	uint64_t conn_id;
 	struct unit *unit; /* the last one that read of it; NULL: unknown or gone */
 	bool open;	   /* its answer has not begun */
+	bool whole;	   /* its last byte has been read: until then it waits for its own socket */
 	bool looped;	   /* of a connection that a loop waits for, among others */
 	bool stale;	   /* events were lost while it was open: it proves nothing any more */
 	bool queued;	   /* an older request of its connection was open when it came */
@@ -48,7 +49,7 @@ struct unit {
 	struct group *group;
 	struct request *cur; /* a reference, may be closed; NULL unless REQUEST or RESPONSE */
 	uint32_t open;	     /* its open requests ... */
-	uint32_t idle;	     /* ... of them those that wait for no call or connection */
+	uint32_t idle;	     /* ... of them those that wait for nothing that is seen */
 	uint32_t held;	     /* requests that point here, open or not */
 	uint64_t ns;	     /* of the read that began the turn */
 	uint64_t seen_ns;
@@ -129,6 +130,7 @@ struct request *request__ref(struct request *request);
 void request__unref(struct units *units, struct request *request); /* NULL is allowed */
 struct request *request__youngest(struct units *units, uint64_t conn_id);
 void request__move(struct request *request, struct unit *unit); /* to its reader */
+void request__complete(struct request *request);		/* its last byte has been read */
 void request__close(struct request *request);
 void request__add_calls(struct request *request, int calls, int connects);
 bool request__idle(const struct request *request);
