@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# Measurements (root, an otherwise idle machine): the tables of docs/performance.md.
+
+.PHONY: bench
+bench: all $(B)/tests/live/epoll_server $(B)/tests/live/http_load $(B)/tools/otlp_sink ## measures; writes docs/performance.md (root)
+	$(Q)B=$(B) python3 -B tests/bench/bench.py $(BENCH)
