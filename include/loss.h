@@ -37,10 +37,12 @@
 	LOSS(RESPONSE_ALONE, "pair.response_alone", "responses whose request was not seen")        \
 	LOSS(REQUEST_ALONE, "pair.request_alone", "requests whose response was not seen")          \
 	LOSS(PIPELINE_FULL, "pair.pipeline_full", "requests beyond the pipeline limit")            \
+	LOSS(REQUEST_CUT, "pair.request_cut", "requests cut off within their head")                \
 	LOSS(PAIR_FULL, "pair.full", "heads or exchanges beyond the memory for open ones")         \
 	/* attribute, join, sample */                                                              \
 	LOSS(UNIT_TABLE_FULL, "attribute.table_full", "threads forgotten because of too many")     \
 	LOSS(JOIN_TABLE_FULL, "join.table_full", "exchanges that found the join table full")       \
+	LOSS(NO_MEMORY, "span.memory", "spans that could not be made for want of memory")          \
 	LOSS(UNSAMPLED, "sample.dropped", "spans the sampler did not keep")                        \
 	/* export */                                                                               \
 	LOSS(ATTRIBUTE_LIMIT, "span.attributes", "attributes beyond the limit of a span")          \

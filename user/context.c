@@ -38,6 +38,7 @@ void context__unref(struct context *context)
 	while (context && --context->refs == 0) {
 		struct context *parent = context->parent;
 
+		context__unref(context->entry); /* which has neither parent nor entry */
 		free(context->remote);
 		pool__put(&contexts, context);
 		context = parent;
@@ -70,8 +71,11 @@ int context__set_parent(struct context *context, struct context *parent, enum pa
 {
 	if (context->settled)
 		return -EALREADY;
+	if (parent->left_out)
+		return -ENOENT;
 	if (is_ancestor(context, parent))
 		return -ELOOP;
+	parent->is_parent = true;
 	decide(context, parent, false, by, ROOT_WHY_ENTRY);
 	return 0;
 }
@@ -106,7 +110,7 @@ static void settle_top(struct context *top, struct ids *ids)
 
 bool context__settle(struct context *context, struct ids *ids)
 {
-	struct context *top = context;
+	struct context *top = context, *entry;
 
 	while (!top->settled && top->decided && top->parent)
 		top = top->parent;
@@ -115,15 +119,25 @@ bool context__settle(struct context *context, struct ids *ids)
 			return false;
 		settle_top(top, ids);
 	}
+	entry = top->parent_is_remote ? top : top->entry;
 	/* everything below belongs to the trace of the top: order does not matter */
 	for (; context != top; context = context->parent) {
 		memcpy(context->trace_id, top->trace_id, sizeof(context->trace_id));
 		context->origin_remote = top->origin_remote;
 		context->origin_sampled = top->origin_sampled;
 		context->origin_flags = top->origin_flags;
+		context->entry = context__ref(entry);
 		context->settled = true;
 	}
 	return true;
+}
+
+void context__forget_parent(struct context *context)
+{
+	if (!context || !context->settled)
+		return;
+	context__unref(context->parent);
+	context->parent = NULL;
 }
 
 bool remote_context__same(const struct remote_context *a, const struct remote_context *b)
@@ -134,7 +148,7 @@ bool remote_context__same(const struct remote_context *a, const struct remote_co
 
 const struct remote_context *context__origin(const struct context *context)
 {
-	while (context->parent)
-		context = context->parent;
+	if (context->entry)
+		context = context->entry;
 	return context->parent_is_remote ? context->remote : NULL;
 }

@@ -177,6 +177,7 @@ void describe__push(struct describe *describe, struct exchange *exchange, enum e
 		resource = exchange->process->resource;
 	span = exchange->context ? span__new(resource) : NULL;
 	if (!span) {
+		describe->opts.stats->lost[LOSS_NO_MEMORY]++;
 		exchange__free(exchange);
 		return;
 	}
@@ -190,6 +191,7 @@ void describe__push(struct describe *describe, struct exchange *exchange, enum e
 		span__set_bool(span, "spanprobe.incomplete", true);
 	describe->opts.stats->spans_made++;
 	describe->opts.stats->lost[LOSS_ATTRIBUTE_LIMIT] += span->attr_dropped;
+	context__forget_parent(exchange->context);
 	exchange__free(exchange);
 	describe->next.push(describe->next.ctx, span);
 	span__unref(span);

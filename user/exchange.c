@@ -60,9 +60,15 @@ bool exchange__copy_head(struct message *to, const struct message *from)
 	return true;
 }
 
+static size_t head_memory(const struct message *message)
+{
+	return message->head.n && message->head.n < HEAD_BLOCK ? HEAD_BLOCK : message->head.n;
+}
+
 size_t exchange__memory(const struct exchange *exchange)
 {
-	return sizeof(*exchange) + exchange->request.head.n + exchange->response.head.n +
+	return sizeof(*exchange) + head_memory(&exchange->request) +
+	       head_memory(&exchange->response) +
 	       (exchange->context ? sizeof(*exchange->context) : 0) +
 	       (exchange->context && exchange->context->remote ? sizeof(struct remote_context) : 0);
 }

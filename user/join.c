@@ -109,8 +109,10 @@ static struct tie *tie__new(struct join *join, const struct join_key *key)
 	struct tie *tie;
 
 	/* what rests is worth least */
-	if (HASH_COUNT(join->ties) >= JOIN_EXCHANGES_MAX && join->rest)
+	if (HASH_COUNT(join->ties) >= JOIN_EXCHANGES_MAX && join->rest) {
+		join->stats->lost[LOSS_JOIN_TABLE_FULL]++;
 		tie__free(join, join->rest);
+	}
 	if (HASH_COUNT(join->ties) >= JOIN_EXCHANGES_MAX)
 		return NULL;
 	tie = pool__get(&ties_pool);
@@ -223,19 +225,21 @@ static void bound_times(struct tie *tie, struct exchange *exchange)
 static bool is_fragment(const struct exchange *exchange)
 {
 	return exchange->protocol && !exchange->has_request_head && !exchange->has_response &&
-	       !(exchange->flags & MESSAGE_INCOMPLETE);
+	       !exchange->context->is_parent && !(exchange->flags & MESSAGE_INCOMPLETE);
 }
 
 static void emit(struct join *join, struct exchange *exchange)
 {
-	const struct context *context = exchange->context;
+	struct context *context = exchange->context;
 
 	if (exchange->end_ns <= exchange->request.first.ns)
 		exchange->end_ns = exchange->request.first.ns + 1;
 	if (exchange->has_response && exchange->response.last.ns > exchange->end_ns)
 		exchange->response.last.ns = exchange->end_ns;
 	if (is_fragment(exchange)) {
-		join->stats->lost[LOSS_MALFORMED]++;
+		join->stats->lost[LOSS_REQUEST_CUT]++;
+		context->left_out = true;
+		context__forget_parent(context);
 		exchange__free(exchange);
 		return;
 	}

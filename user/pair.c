@@ -488,6 +488,7 @@ void pair__connect_failed(struct pair *pair, const struct conn *conn, const stru
 		pair->stats->lost[LOSS_PAIR_FULL]++;
 		return;
 	}
+	pair->stats->connects_failed++;
 	exchange->side = ROLE_CLIENT;
 	exchange->error = error;
 	exchange->request.dir = DIR_OUT;

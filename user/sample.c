@@ -109,6 +109,7 @@ void sample__push(struct sample *sample, struct exchange *exchange, enum exchang
 		return;
 	}
 	sample->stats->lost[LOSS_UNSAMPLED]++;
+	context__forget_parent(exchange->context);
 	exchange__free(exchange);
 }
 

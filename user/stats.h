@@ -20,6 +20,7 @@ struct stats {
 	uint64_t conns_closed;
 	uint64_t requests_served; /* exchanges on the server side */
 	uint64_t requests_made;	  /* exchanges on the client side */
+	uint64_t connects_failed; /* exchanges that are a connect and nothing more */
 	uint64_t spans_made;
 	uint64_t spans_exported; /* accepted by at least one exporter's receiver */
 	uint64_t parents[PARENT_BY_COUNT];

@@ -96,6 +96,43 @@ static void children_inherit_the_header(void **state)
 	context__unref(leaf);
 }
 
+/* One within the other, for ever: only the last two and the entry are held. */
+static void chain_is_forgotten_as_it_grows(void **state)
+{
+	struct context *top = with_remote(0xcd, 0x01, true), *parent = context__ref(top);
+
+	for (int i = 0; i < 1000; i++) {
+		struct context *child = context__new(ids);
+
+		assert_int_equal(context__set_parent(child, parent, PARENT_BY_THREAD), 0);
+		assert_true(context__settle(child, ids));
+		context__forget_parent(parent);
+		assert_int_equal(parent->refs, parent == top ? 4 : 2);
+		context__unref(parent);
+		parent = child;
+	}
+	context__forget_parent(parent);
+	assert_ptr_equal(context__origin(parent), top->remote);
+	assert_int_equal(top->refs, 2); /* ours and that of the last one */
+	context__unref(top);
+	assert_int_equal(context__origin(parent)->trace_id[0], 0xcd);
+	context__unref(parent);
+}
+
+static void left_out_is_no_parent(void **state)
+{
+	struct context *parent = context__new(ids), *child = context__new(ids);
+
+	parent->left_out = true;
+	assert_int_equal(context__set_parent(child, parent, PARENT_BY_THREAD), -ENOENT);
+	assert_false(child->decided || parent->is_parent);
+	parent->left_out = false;
+	assert_int_equal(context__set_parent(child, parent, PARENT_BY_THREAD), 0);
+	assert_true(parent->is_parent);
+	context__unref(parent);
+	context__unref(child);
+}
+
 static void sampled_flag_is_followed_or_open(void **state)
 {
 	struct context *no = with_remote(1, 0x02, true), *open = with_remote(2, 0, false);
@@ -218,7 +255,8 @@ static void exchanges_own_their_heads(void **state)
 	head[0] = 'X';
 	assert_int_equal(exchange->request.head.p[0], 'G');
 	assert_int_equal(exchange->request.position, 9);
-	assert_int_equal(exchange__memory(exchange), empty + sizeof(head) - 1);
+	/* short heads have blocks of one size */
+	assert_in_range(exchange__memory(exchange), empty + sizeof(head) - 1, empty + 512);
 	exchange->context = context__new(ids);
 	exchange__free(exchange);
 	exchange__free(NULL);
@@ -234,6 +272,8 @@ int main(void)
 		cmocka_unit_test(cycles_are_refused),
 		cmocka_unit_test(last_decision_before_settling_holds),
 		cmocka_unit_test(long_chains_need_no_stack),
+		cmocka_unit_test(chain_is_forgotten_as_it_grows),
+		cmocka_unit_test(left_out_is_no_parent),
 		cmocka_unit_test(remotes_compare_by_ids),
 		cmocka_unit_test(processes_replace_and_hold),
 		cmocka_unit_test(exchanges_own_their_heads),

@@ -346,7 +346,23 @@ static void fragments_are_no_requests(void **state)
 	gone_at(t, &server, 30, 0);
 	trees__tick(t, 100 * MS);
 	assert_int_equal(t->outs, 0);
-	assert_int_equal(t->stats.lost[LOSS_MALFORMED], 1);
+	assert_int_equal(t->stats.lost[LOSS_REQUEST_CUT], 1);
+}
+
+/* ... unless the other end is its child by then: a parent must not be missing. */
+static void fragments_with_children_stay(void **state)
+{
+	struct trees *t = *state;
+	struct message m = make_message(MESSAGE_REQUEST, DIR_OUT, 0, stamp_of(10, A, 1), "");
+
+	t->sink.begin(t->sink.ctx, &client, &m);
+	take_request(t, 20, NULL);
+	send_answer(t, 30);
+	gone_at(t, &client, 200 * MS, 0);
+	trees__tick(t, 400 * MS);
+	assert_int_equal(t->outs, 2);
+	assert_joined(t);
+	assert_int_equal(t->stats.lost[LOSS_REQUEST_CUT], 0);
 }
 
 static void table_is_bounded(void **state)
@@ -390,6 +406,7 @@ int main(void)
 		TEST(client_that_gave_up_does_not_cut_the_server),
 		TEST(second_end_of_one_side_stands_alone),
 		TEST(fragments_are_no_requests),
+		TEST(fragments_with_children_stay),
 		TEST(table_is_bounded),
 	};
 
