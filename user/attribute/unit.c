@@ -175,6 +175,7 @@ static void group__free(struct units *units, struct group *group)
 	if (group->rules && group->rules->release)
 		group->rules->release(group);
 	HASH_DEL(units->groups, group); /* NOLINT(*NullDereference): it is in the table */
+	process__unref(group->process);
 	free(group);
 }
 
@@ -182,7 +183,7 @@ static void group__free(struct units *units, struct group *group)
  * out later, or be another program by now. */
 static void group__refresh(struct units *units, struct group *group)
 {
-	const struct process *process;
+	struct process *process;
 	uint64_t version = processes__version(units->processes);
 
 	if (group->rules && group->version == version)
@@ -195,7 +196,8 @@ static void group__refresh(struct units *units, struct group *group)
 		group->rules->release(group);
 	group->state = NULL;
 	group->rules = unit_rules__of(process);
-	group->process = process;
+	process__unref(group->process);
+	group->process = process ? process__ref(process) : NULL;
 }
 
 static struct group *group__get(struct units *units, uint32_t pid)
@@ -204,6 +206,10 @@ static struct group *group__get(struct units *units, uint32_t pid)
 
 	if (group)
 		return group;
+	if (HASH_COUNT(units->groups) >= ATTRIBUTE_UNITS_MAX) {
+		units->stats->lost[LOSS_UNIT_TABLE_FULL]++;
+		return NULL;
+	}
 	group = calloc(1, sizeof(*group));
 	if (!group)
 		return NULL;
@@ -216,16 +222,21 @@ static struct group *group__get(struct units *units, uint32_t pid)
 	return group;
 }
 
-/* Makes room: an idle unit that was never mux says nothing that a new entry would not say. */
-static bool evict(struct units *units)
+/* Makes room: an idle unit that was never mux says nothing that a new entry would not say. An empty
+ * group goes with its last unit unless it knows something (or the room is made for it). */
+static bool evict(struct units *units, const struct group *keep)
 {
 	struct unit *unit = units->idlest;
 
 	units->stats->lost[LOSS_UNIT_TABLE_FULL]++;
 	for (int i = 0; unit && i < EVICT_LOOKS; i++, unit = unit->next) {
+		struct group *group = unit->group;
+
 		if (unit->mux || unit->open)
 			continue;
 		unit__free(units, unit);
+		if (!group->units && !group->migrating && group != keep)
+			group__free(units, group);
 		return true;
 	}
 	return false;
@@ -235,7 +246,7 @@ static struct unit *unit__new(struct units *units, struct group *group, uint32_t
 {
 	struct unit *unit;
 
-	if (units->count >= ATTRIBUTE_UNITS_MAX && !evict(units))
+	if (units->count >= ATTRIBUTE_UNITS_MAX && !evict(units, group))
 		return NULL;
 	unit = calloc(1, sizeof(*unit));
 	if (!unit)
@@ -260,7 +271,11 @@ static struct unit *find_or_make(struct units *units, const struct stamp *at)
 	if (!group)
 		return NULL;
 	HASH_FIND(hh, group->units, &at->tid, sizeof(at->tid), unit);
-	return unit ? unit : unit__new(units, group, at->tid);
+	if (!unit)
+		unit = unit__new(units, group, at->tid);
+	if (!unit && !group->units)
+		group__free(units, group);
+	return unit;
 }
 
 struct unit *units__get(struct units *units, const struct stamp *at)

@@ -61,9 +61,9 @@ struct group {
 	uint32_t pid;
 	bool migrating; /* work was seen to move between threads: they prove nothing */
 	const struct unit_rules *rules;
-	const struct process *process; /* that the rules are for; only compared */
-	uint64_t version;	       /* of the processes that it was looked up in */
-	void *state;		       /* of the rules */
+	struct process *process; /* that the rules are for; a reference: its address stays its own */
+	uint64_t version;	 /* of the processes that it was looked up in */
+	void *state;		 /* of the rules */
 	struct unit *units;
 	uint64_t seen_ns;
 	UT_hash_handle hh;
