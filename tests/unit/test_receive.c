@@ -129,6 +129,11 @@ static void records_are_checked(void **state)
 					.tuple = { .family = FAMILY_INET } };
 	struct event_task task = { .event = { .size = sizeof(task), .kind = EVENT_TASK },
 				   .change = TASK_EXIT };
+	struct event_mark mark = { .event = { .size = sizeof(mark), .kind = EVENT_MARK },
+				   .conn = 1 };
+	struct event_conn_close close = {
+		.event = { .size = sizeof(close), .kind = EVENT_CONN_CLOSE }, .conn = 1
+	};
 
 	assert_true(valid(&data, 128));
 	assert_false(valid(&data, 127)); /* the ring has less than it says */
@@ -157,6 +162,11 @@ static void records_are_checked(void **state)
 	assert_true(valid(&shut, sizeof(shut)));
 	REFUSED(shut, dir, 2);
 	REFUSED(shut, conn, 0);
+	REFUSED(shut, event.time_ns, 1ull << 63); /* sums with it would overflow */
+	assert_true(valid(&mark, sizeof(mark)));
+	REFUSED(mark, last_ns, 1ull << 63);
+	assert_true(valid(&close, sizeof(close)));
+	REFUSED(close, last_ns[DIR_OUT], 1ull << 63);
 	assert_true(valid(&open, sizeof(open)));
 	REFUSED(open, tuple.family, 99);
 	REFUSED(open, tuple.role, 3);
