@@ -70,6 +70,7 @@ static void on_gone(void *ctx, struct conn *conn, const struct stamp *at)
 	if (!((struct decoder *)conn->decoder)->muted) {
 		struct work work = lane__work(decode, conn, DIR_IN);
 
+		lane__close(&work);
 		lane__abandon(&work, at);
 	}
 	pool__put(&decode->decoders, conn->decoder);

@@ -47,6 +47,16 @@ static void finish_lost(const struct work *work, uint64_t end)
 	work->lane->after_gap = true;
 }
 
+static void count_skipped(const struct work *work)
+{
+	bool midstream = work->conn->tuple.flags & CONN_MIDSTREAM;
+
+	work->decode->stats->lost[midstream && !work->lane->seen ? LOSS_MIDSTREAM_SKIPPED :
+								   LOSS_RESYNC_SKIPPED] +=
+		work->lane->skipped;
+	work->lane->skipped = 0;
+}
+
 static bool begin(const struct work *work)
 {
 	struct decode *decode = work->decode;
@@ -67,10 +77,7 @@ static bool begin(const struct work *work)
 		message->flags |= MESSAGE_MIDSTREAM;
 	if (lane->after_gap)
 		message->flags |= MESSAGE_AFTER_GAP;
-	decode->stats->lost[lane->seen || !(work->conn->tuple.flags & CONN_MIDSTREAM) ?
-				    LOSS_RESYNC_SKIPPED :
-				    LOSS_MIDSTREAM_SKIPPED] += lane->skipped;
-	lane->skipped = 0;
+	count_skipped(work);
 	lane->after_gap = false;
 	lane->seen = true;
 	lane->head_done = false;
@@ -102,6 +109,24 @@ static void mute(const struct work *work, const struct stamp *at)
 	flow__mute(work->conn->flow[DIR_IN]);
 	flow__mute(work->conn->flow[DIR_OUT]);
 	capture__nothing(&work->decoder->capture);
+}
+
+void lane__close(const struct work *work)
+{
+	uint64_t bytes = 0;
+
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		struct work each = lane__work(work->decode, work->conn, dir);
+		uint64_t at = flow__position(each.flow), known = flow__known_end(each.flow);
+
+		if (!each.lane->message && known > at)
+			each.lane->skipped += known - at;
+		if (work->decoder->protocol || work->conn->tuple.flags & CONN_MIDSTREAM)
+			count_skipped(&each);
+		bytes += known;
+	}
+	if (bytes && !work->decoder->protocol && !(work->conn->tuple.flags & CONN_MIDSTREAM))
+		work->decode->stats->lost[LOSS_UNKNOWN_PROTOCOL]++;
 }
 
 /* --- where messages begin ------------------------------------------------------------------ */

@@ -74,6 +74,8 @@ struct work lane__work(struct decode *decode, struct conn *conn, enum direction 
 void lane__advance(struct decode *decode, struct conn *conn, enum direction dir);
 /* No more bytes: ends the message under way. */
 void lane__end(const struct work *work, uint32_t error);
+/* The connection is gone: counts what no message was made of. */
+void lane__close(const struct work *work);
 /* Both lanes of the connection: what is under way is not followed further, and the next stage does
  * not wait for it. */
 void lane__abandon(const struct work *work, const struct stamp *at);

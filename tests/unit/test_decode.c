@@ -278,6 +278,44 @@ static void midstream(void **state)
 	rig__free(rig);
 }
 
+/* What no message was made of is counted when its connection ends, too. */
+static void leftovers_are_counted(void **state)
+{
+	struct rig *rig = rig__new(0, 0);
+
+	rig__open(rig, CONN, ROLE_SERVER, CONN_MIDSTREAM);
+	rig__text(rig, DIR_IN, "rest of a body");
+	rig__text(rig, DIR_OUT, "rest of a response");
+	rig__close(rig, 0);
+	assert_int_equal(rig->stats.lost[LOSS_MIDSTREAM_SKIPPED], 32);
+	assert_int_equal(rig->stats.lost[LOSS_UNKNOWN_PROTOCOL], 0);
+	rig__free(rig);
+
+	rig = rig__new(0, 0);
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	rig__text(rig, DIR_IN, "\x16\x03\x01 hello");
+	rig__close(rig, 0);
+	assert_int_equal(rig->stats.lost[LOSS_UNKNOWN_PROTOCOL], 1);
+	rig__free(rig);
+
+	rig = rig__new(0, 0);
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	rig__text(rig, DIR_IN, GET);
+	rig__text(rig, DIR_OUT, OK5);
+	rig__text(rig, DIR_OUT, "and more");
+	rig__close(rig, 0);
+	assert_int_equal(rig->stats.lost[LOSS_RESYNC_SKIPPED], 8);
+	assert_int_equal(rig->stats.lost[LOSS_UNKNOWN_PROTOCOL], 0);
+	rig__free(rig);
+
+	rig = rig__new(0, 0);
+	rig__open(rig, CONN, ROLE_SERVER, 0); /* a probe of its health */
+	rig__close(rig, 0);
+	for (int i = 0; i < LOSS_COUNT; i++)
+		assert_int_equal(rig->stats.lost[i], 0);
+	rig__free(rig);
+}
+
 static void unknown_is_given_up(void **state)
 {
 	struct rig *rig = rig__new(0, 0);
@@ -487,6 +525,7 @@ int main(void)
 		cmocka_unit_test(until_close),
 		cmocka_unit_test(bytes_after_fin),
 		cmocka_unit_test(midstream),
+		cmocka_unit_test(leftovers_are_counted),
 		cmocka_unit_test(unknown_is_given_up),
 		cmocka_unit_test(upgrade_leaves),
 		cmocka_unit_test(interim),
