@@ -34,6 +34,7 @@ INCLUDES := -iquote include -iquote user -I$(B)/gen
 ALL_CFLAGS = $(CSTD) $(WARN) $(INCLUDES) $(LIB_FLAGS) -fno-omit-frame-pointer
 
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_SAN := $(SAN) -fsanitize=fuzzer-no-link
 
 PROTO_SRC := $(wildcard user/export/otlp/*.proto)
 PROTO_C   := $(PROTO_SRC:user/export/otlp/%.proto=$(B)/gen/%.pb-c.c)
@@ -46,6 +47,8 @@ MAIN_OBJ  := $(B)/obj/user/main.o
 ASAN_OBJ  := $(LIB_SRC:%.c=$(B)/asan/%.o) $(PROTO_C:$(B)/gen/%.c=$(B)/asan/gen/%.o)
 LIB       := $(B)/libspanprobe.a
 ASAN_LIB  := $(B)/libspanprobe-asan.a
+FUZZ_OBJ  := $(ASAN_OBJ:$(B)/asan/%=$(B)/fuzz/%)
+FUZZ_LIB  := $(B)/libspanprobe-fuzz.a
 
 BPF_SRC   := $(wildcard bpf/*.bpf.c)
 BPF_OBJ   := $(BPF_SRC:%.bpf.c=$(B)/%.bpf.o)
@@ -133,10 +136,24 @@ $(B)/tests/unit/%: tests/unit/%.c $(ASAN_LIB)
 unit: $(UNIT_BIN) ## unit tests only (no root needed)
 	$(Q)for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
-$(B)/tests/fuzz/%: tests/fuzz/%.c
+$(B)/fuzz/%.o: %.c | $(GENERATED)
+	@mkdir -p $(@D)
+	$(call msg,CC FUZZ,$<)
+	$(Q)$(CLANG) $(FUZZ_SAN) $(CSTD) $(INCLUDES) $(LIB_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/fuzz/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_SAN) -I$(B)/gen -c $< -o $@
+
+$(FUZZ_LIB): $(FUZZ_OBJ)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# a harness may include the unit that it is for: the archive is only asked for the rest
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_LIB)
 	@mkdir -p $(@D)
 	$(call msg,FUZZ,$<)
-	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CSTD) $(INCLUDES) -MMD -MP -MF $@.d $< $(LDLIBS) -o $@
+	$(Q)$(CLANG) $(FUZZ_SAN) -fsanitize=fuzzer $(CSTD) $(INCLUDES) $(LIB_FLAGS) -MMD -MP -MF $@.d $< $(FUZZ_LIB) $(LDLIBS) -o $@
 
 FUZZ_SECONDS ?= 30
 .PHONY: fuzz
