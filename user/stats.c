@@ -65,8 +65,11 @@ void stats__print(const struct stats *stats, struct buf *out)
 {
 	bool lost = false;
 
-	buf__printf(out, "requests: %" PRIu64 " served, %" PRIu64 " made\n", stats->requests_served,
+	buf__printf(out, "requests: %" PRIu64 " served, %" PRIu64 " made", stats->requests_served,
 		    stats->requests_made);
+	if (stats->connects_failed)
+		buf__printf(out, ", %" PRIu64 " connects failed", stats->connects_failed);
+	buf__puts(out, "\n");
 	buf__printf(out, "spans: %" PRIu64 " made, %" PRIu64 " exported\n", stats->spans_made,
 		    stats->spans_exported);
 	print_counts(out, "parents by: ", stats->parents, parent_by_names, PARENT_BY_COUNT);
