@@ -42,10 +42,11 @@ SIZE_ASSERT(struct entry, 128);
 
 #define FENCE(entry) __sync_fetch_and_add(&(entry)->fence, 0)
 
-/* What is wanted of one call: `count` bytes from `offset` on. */
+/* What is wanted of one call: `count` bytes from `offset` on, and its last `tail` bytes. */
 struct wanted {
 	__u32 offset;
 	__u32 count;
+	__u32 tail;   /* behind the others, with bytes between that are not wanted */
 	bool crossed; /* the call reaches the end of the quiet range */
 };
 
@@ -66,6 +67,21 @@ static __always_inline bool entry__turns(const struct entry *entry, __u8 dir)
 	return entry->turn != dir;
 }
 
+/* Never more than CALL_BYTES_MAX of a call; of one that is cut, its end as well. */
+static __always_inline void wanted__limit(struct wanted *wanted, __u32 budget)
+{
+	__u32 rest = wanted->count;
+
+	if (budget > CALL_BYTES_MAX)
+		budget = CALL_BYTES_MAX;
+	if (rest <= budget)
+		return;
+	wanted->count = budget;
+	rest -= budget;
+	if (budget)
+		wanted->tail = rest < TAIL_BYTES ? rest : TAIL_BYTES;
+}
+
 /*
  * `length` bytes have moved at `start` in the direction of the running turn. Moves turn_start when
  * the end of a quiet range is reached: what follows has a budget of its own.
@@ -73,10 +89,11 @@ static __always_inline bool entry__turns(const struct entry *entry, __u8 dir)
 static __always_inline struct wanted entry__wanted(struct entry *entry, __u8 dir, __u64 start,
 						   __u32 length)
 {
-	struct wanted wanted = { .offset = 0, .count = length, .crossed = false };
+	struct wanted wanted = { .count = length };
 	__u64 quiet = entry->quiet_until[dir];
 	__u64 end = start + length;
 	__u64 spent;
+	__u32 budget;
 
 	if (entry->mode[dir] == CAPTURE_NONE) {
 		wanted.count = 0;
@@ -92,16 +109,9 @@ static __always_inline struct wanted entry__wanted(struct entry *entry, __u8 dir
 		wanted.count = length - wanted.offset;
 		entry->turn_start = quiet;
 	}
-	if (entry->mode[dir] == CAPTURE_ALL) {
-		if (wanted.count > CALL_BYTES_MAX)
-			wanted.count = CALL_BYTES_MAX;
-		return wanted;
-	}
-	spent = start + wanted.offset - entry->turn_start;
-	if (spent >= entry->head_bytes)
-		wanted.count = 0;
-	else if (wanted.count > entry->head_bytes - spent)
-		wanted.count = entry->head_bytes - spent;
+	spent = entry->mode[dir] == CAPTURE_ALL ? 0 : start + wanted.offset - entry->turn_start;
+	budget = entry->mode[dir] == CAPTURE_ALL ? CALL_BYTES_MAX : entry->head_bytes;
+	wanted__limit(&wanted, spent < budget ? budget - spent : 0);
 	return wanted;
 }
 

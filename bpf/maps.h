@@ -66,13 +66,14 @@ struct {
 } unix_conns MAP;
 
 /* Traced processes whose open sockets have been looked at (load__bootstrap): a Unix socket that is
- * met later is new. Key: pid. Written by the agent and by fork, removed at exit. Full: Unix
- * connections of the process count as begun before the agent. */
+ * met later is new. Value: the budget per turn of the process's new connections, 0: that of the
+ * settings; set by apply_policy. Key: pid. Written by the agent and by fork, removed at exit. Full:
+ * Unix connections of the process count as begun before the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, __u32);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } known MAP;
 
@@ -106,6 +107,7 @@ struct moved {
 	__u32 length;
 	__u32 offset; /* of the next byte to capture */
 	__u32 want;   /* bytes left to capture */
+	__u32 tail;   /* ... and then of the call's end */
 	__u8 dir;
 	__u8 flags;   /* EVENT_* */
 	__u8 written; /* a record of this call is in the ring */

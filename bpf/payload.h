@@ -87,6 +87,17 @@ static __always_inline void payload__unseen(struct moved *moved)
 
 #define RECORDS_PER_CALL (CALL_BYTES_MAX / DATA_BYTES_MAX)
 
+/* The rest of the call but its end is not wanted. Returns 0: there is more to capture. */
+static __always_inline long moved__to_tail(struct moved *moved)
+{
+	if (moved->want || !moved->tail)
+		return !moved->want;
+	moved->offset = moved->length - moved->tail;
+	moved->want = moved->tail;
+	moved->tail = 0;
+	return 0;
+}
+
 /* bpf_loop takes its context on the stack only */
 struct loop {
 	struct scratch *scratch;
@@ -100,7 +111,7 @@ static long buffer__record(__u32 i, void *ctx)
 	payload__record(moved, n, (const void *)(moved->at + moved->offset), true);
 	moved->offset += n;
 	moved->want -= n;
-	return !moved->want;
+	return moved__to_tail(moved);
 }
 
 static long vector__segment(__u32 i, void *ctx)
@@ -115,7 +126,9 @@ static long vector__record(__u32 i, void *ctx)
 	struct scratch *scratch = ((struct loop *)ctx)->scratch;
 	struct moved *moved = &scratch->moved;
 	struct walk *walk = &scratch->walk;
+	__u32 before;
 	bool whole;
+	long done;
 
 	walk->filled = 0;
 	walk->want = moved->want > DATA_BYTES_MAX ? DATA_BYTES_MAX : moved->want;
@@ -130,17 +143,22 @@ static long vector__record(__u32 i, void *ctx)
 		loss__count(LOSS_READ_FAULT, moved->want);
 	else if (!whole && walk->cut)
 		loss__count(LOSS_IOV_CUT, 1);
-	return !moved->want || !whole;
+	if (!whole)
+		return 1;
+	before = moved->offset;
+	done = moved__to_tail(moved);
+	walk->skip += moved->offset - before;
+	return done;
 }
 
 static __noinline int payload__buffer(struct scratch *scratch)
 {
 	struct loop loop = { scratch };
 
-	if (scratch->moved.want <= DATA_BYTES_MAX)
+	if (scratch->moved.want <= DATA_BYTES_MAX && !scratch->moved.tail)
 		buffer__record(0, &loop);
 	else
-		bpf_loop(RECORDS_PER_CALL, buffer__record, &loop, 0);
+		bpf_loop(RECORDS_PER_CALL + 1, buffer__record, &loop, 0);
 	return 0;
 }
 
@@ -148,7 +166,7 @@ static __noinline int payload__vector(struct scratch *scratch)
 {
 	struct loop loop = { scratch };
 
-	if (scratch->moved.want <= DATA_BYTES_MAX)
+	if (scratch->moved.want <= DATA_BYTES_MAX && !scratch->moved.tail)
 		vector__record(0, &loop);
 	else
 		bpf_loop(RECORDS_PER_CALL + 1, vector__record, &loop, 0);

@@ -25,7 +25,7 @@ static __always_inline void connect__begun(struct sock *sk, __u16 family, __u64 
 {
 	struct entry made, *entry;
 
-	entry__init(&made, sk, family);
+	entry__init(&made, sk, family, pid_tgid >> 32);
 	made.role = ROLE_CLIENT;
 	entry = conn__insert(sk, &made);
 	if (entry)
@@ -179,7 +179,7 @@ int BPF_KRETPROBE(kretprobe__inet_csk_accept, struct sock *sk)
 	family = SK(sk, __sk_common.skc_family);
 	if (bpf_map_lookup_elem(&conns, &key))
 		return 0;
-	entry__init(&made, sk, family);
+	entry__init(&made, sk, family, pid_tgid >> 32);
 	entry__adopt_tcp(&made, sk, 0, 0);
 	made.role = ROLE_SERVER;
 	entry = conn__insert(sk, &made);
@@ -256,13 +256,26 @@ static __always_inline void policy__answer(struct entry *entry, const struct cap
 		entry->turn_start = position;
 }
 
+static __always_inline int policy__of_process(__u32 pid, __u32 head_bytes)
+{
+	__u32 *value = bpf_map_lookup_elem(&known, &pid);
+
+	if (!value)
+		return 2; /* ENOENT */
+	*value = head_bytes;
+	return 0;
+}
+
 /* Run by the agent (load__apply). */
 SEC("syscall")
 int apply_policy(struct capture_policy *policy)
 {
 	__u64 key = policy->sock;
-	struct entry *entry = bpf_map_lookup_elem(&conns, &key);
+	struct entry *entry;
 
+	if (!policy->conn)
+		return policy__of_process(policy->pid, policy->head_bytes);
+	entry = bpf_map_lookup_elem(&conns, &key);
 	if (!entry)
 		entry = bpf_map_lookup_elem(&unix_conns, &key);
 	if (!entry || entry->id != policy->conn)

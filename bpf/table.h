@@ -193,13 +193,16 @@ static __always_inline struct entry *conn__find(struct sock *sk, __u16 family)
 	return entry;
 }
 
-static __always_inline void entry__init(struct entry *entry, struct sock *sk, __u16 family)
+static __always_inline void entry__init(struct entry *entry, struct sock *sk, __u16 family,
+					__u32 pid)
 {
+	__u32 *head_bytes = bpf_map_lookup_elem(&known, &pid);
+
 	__builtin_memset(entry, 0, sizeof(*entry));
 	entry->id = __sync_fetch_and_add(&conns_met, 1) + 1;
 	entry->family = family;
 	entry->turn = TURN_NONE;
-	entry->head_bytes = settings.head_bytes;
+	entry->head_bytes = head_bytes && *head_bytes ? *head_bytes : settings.head_bytes;
 }
 
 static __always_inline struct entry *conn__insert(struct sock *sk, struct entry *made)
@@ -276,7 +279,7 @@ static __noinline struct entry *conn__adopt(struct sock *sk, __u16 family, __u64
 		return NULL;
 	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_SYN_SENT)
 		return NULL;
-	entry__init(&made, sk, family);
+	entry__init(&made, sk, family, pid_tgid >> 32);
 	if (sock__is_unix(family))
 		entry__adopt_unix(&made, sk, pid_tgid >> 32);
 	else

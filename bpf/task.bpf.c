@@ -38,13 +38,13 @@ int BPF_PROG(task__fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	__u32 pid = child->tgid;
-	__u8 one = 1;
+	__u32 zero = 0;
 
 	if (child->pid != child->tgid || !traced__pid(pid_tgid >> 32))
 		return 0;
 	if (settings.follow_children) {
 		__sync_fetch_and_or(traced__word(pid), 1ull << (pid & 63));
-		bpf_map_update_elem(&known, &pid, &one, BPF_ANY);
+		bpf_map_update_elem(&known, &pid, &zero, BPF_ANY);
 	}
 	task__emit(child, pid_tgid, TASK_FORK, pid, 0);
 	return 0;

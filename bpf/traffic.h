@@ -161,6 +161,7 @@ static __always_inline void traffic__capture(struct sock *sk, struct entry *entr
 	moved->length = length;
 	moved->offset = wanted.offset;
 	moved->want = wanted.count;
+	moved->tail = wanted.tail;
 	moved->dir = dir;
 	if (dir == DIR_IN && entry->role != ROLE_CLIENT && sock__watched(sk))
 		moved->flags = EVENT_WATCHED;

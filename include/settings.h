@@ -12,8 +12,9 @@
 #define CONNS_DEFAULT	   16384      /* connections known at a time */
 #define RING_BYTES_DEFAULT (4u << 20) /* all rings together; resident in the agent too */
 #define RINGS_MAX	   8
-#define HEAD_BYTES_DEFAULT 4096	       /* captured per turn until the protocol is known */
-#define CALL_BYTES_MAX	   (64u << 10) /* captured of one call under CAPTURE_ALL */
+#define HEAD_BYTES_DEFAULT (16u << 10) /* captured of each turn of a new connection */
+#define CALL_BYTES_MAX	   (64u << 10) /* captured of one call, whatever the policy */
+#define TAIL_BYTES	   64	       /* ... and the last bytes of a call that is cut */
 #define IOV_SEGMENTS_MAX   64	       /* segments of one vector that are looked at */
 
 struct settings {
@@ -33,22 +34,26 @@ SIZE_ASSERT(struct settings, 24);
  * How much of a connection is wanted. A *turn* is a run of bytes in one direction; it ends with
  * the first byte of the other one. Policies are applied by the kernel program apply_policy, which
  * answers at once with a MARK when quiet_until has been passed already.
+ *
+ * Of a call that is captured in part the last TAIL_BYTES are captured too: framing often ends there.
  */
 enum capture_mode {
 	CAPTURE_HEAD = 0, /* the first head_bytes of every turn, the rest in silence */
-	CAPTURE_ALL,	  /* up to CALL_BYTES_MAX of every call */
+	CAPTURE_ALL,	  /* every call */
 	CAPTURE_NONE	  /* nothing ever again: not a protocol we know */
 };
 
 struct capture_policy {
-	__u64 conn;
+	__u64 conn;		      /* 0: head_bytes is for new connections of process `pid` */
 	__u64 sock;		      /* key of the connection table */
 	__u64 quiet_until[DIR_COUNT]; /* no capture before this position; 0: no quiet range */
 	__u32 head_bytes;
 	__u8 mode[DIR_COUNT]; /* enum capture_mode */
 	__u8 role;	      /* enum conn_role learned by the decoder, 0: leave it */
 	__u8 pad;
+	__u32 pid;
+	__u32 pad2;
 };
-SIZE_ASSERT(struct capture_policy, 40);
+SIZE_ASSERT(struct capture_policy, 48);
 
 #endif

@@ -14,6 +14,8 @@ static void send_policy(struct decode *decode, struct conn *conn)
 	struct decoder *decoder = conn->decoder;
 	struct capture_policy policy;
 
+	if (capture__take_process(&decoder->capture, conn, &policy) && decode->policy.apply)
+		decode->policy.apply(decode->policy.ctx, &policy);
 	if (capture__take(&decoder->capture, conn, &policy) && decode->policy.apply)
 		decode->policy.apply(decode->policy.ctx, &policy);
 }
@@ -28,7 +30,7 @@ static struct decoder *decoder_of(struct decode *decode, struct conn *conn)
 	if (!decoder)
 		return NULL;
 	*decoder = (struct decoder){ 0 };
-	capture__init(&decoder->capture);
+	capture__init(&decoder->capture, decode->head_bytes);
 	if (!(conn->tuple.flags & CONN_MIDSTREAM))
 		decoder->lane[DIR_IN].phase = decoder->lane[DIR_OUT].phase = PHASE_START;
 	conn->decoder = decoder;
@@ -87,6 +89,7 @@ struct decode *decode__new(const struct decode_opts *opts, struct message_sink n
 		return NULL;
 	decode->stats = opts->stats;
 	decode->policy = opts->policy;
+	decode->head_bytes = opts->head_bytes ? opts->head_bytes : HEAD_BYTES_DEFAULT;
 	decode->next = next;
 	decode->decoders = (struct pool){ .size = sizeof(struct decoder), .keep = POOL_KEEP };
 	decode->messages = (struct pool){ .size = sizeof(struct message), .keep = POOL_KEEP };

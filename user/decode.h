@@ -21,6 +21,7 @@ struct policy_sink {
 struct decode_opts {
 	struct stats *stats;
 	struct policy_sink policy;
+	uint32_t head_bytes; /* the kernel's budget per turn of a new connection; 0: the default */
 };
 
 struct decode *decode__new(const struct decode_opts *opts, struct message_sink next);

@@ -32,7 +32,8 @@ static void finish(const struct work *work, uint64_t end, uint32_t flags)
 	message->wire_bytes = end - message->position;
 	message->last = flow__stamp(work->flow, end ? end - 1 : 0);
 	work->decode->next.end(work->decode->next.ctx, work->conn, message);
-	capture__message(&work->decoder->capture, work->dir, work->lane->wanted_all);
+	capture__message(&work->decoder->capture, work->dir, work->lane->wanted_all,
+			 message->wire_bytes);
 	pool__put(&work->decode->messages, message);
 }
 
@@ -293,6 +294,8 @@ static void lose(const struct work *work)
 	work->lane->looked = 0;
 	if (!work->lane->head_done)
 		capture__longer_heads(&decoder->capture);
+	else if (work->lane->wanted_all)
+		capture__lost(&decoder->capture, work->dir);
 	skip_to_call(work);
 }
 
@@ -336,6 +339,7 @@ static void take_frame(const struct work *work, const struct frame *frame, const
 		lane->head_done = true;
 		message->type = frame->type;
 		message->key = frame->key;
+		capture__head(&work->decoder->capture, work->dir, frame->head);
 		message->head = slice(bytes, frame->head);
 		work->decode->next.head(work->decode->next.ctx, work->conn, message);
 		message->head = slice(NULL, 0);
@@ -348,7 +352,7 @@ static void take_frame(const struct work *work, const struct frame *frame, const
 	flow__skip(work->flow, frame->body);
 	lane->phase = PHASE_BODY;
 	capture__frame(&work->decoder->capture, work->dir, frame, message->position, lane->body_end,
-		       flow__call_end(work->flow));
+		       flow__known_end(work->flow), flow__call_end(work->flow));
 }
 
 static bool parse_head(const struct work *work)
@@ -375,8 +379,8 @@ static bool parse_head(const struct work *work)
 		return true;
 	}
 	if (!cut) {
-		if (bytes.n > decoder->capture.head_bytes / 2)
-			capture__longer_heads(&decoder->capture);
+		if (!work->lane->head_done)
+			capture__head(&decoder->capture, work->dir, bytes.n);
 		return false;
 	}
 	flow__skip(work->flow, bytes.n);

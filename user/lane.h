@@ -53,6 +53,7 @@ struct decoder {
 struct decode {
 	struct stats *stats;
 	struct policy_sink policy;
+	uint32_t head_bytes;
 	struct message_sink next;
 	struct pool decoders;
 	struct pool messages;

@@ -260,14 +260,15 @@ static int bootstrap__run(struct load *load, uint32_t pid)
 int load__bootstrap(struct load *load, uint32_t pid)
 {
 	libbpf_print_fn_t before = libbpf_set_print(keep_words);
-	uint8_t one = 1;
+	uint32_t head_bytes = 0; /* as the settings say */
 	int err = bootstrap__run(load, pid);
 
 	libbpf_set_print(before);
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		err = -ENOTSUP;
 	if (!err)
-		bpf_map_update_elem(bpf_map__fd(load->skeleton->maps.known), &pid, &one, BPF_ANY);
+		bpf_map_update_elem(bpf_map__fd(load->skeleton->maps.known), &pid, &head_bytes,
+				    BPF_ANY);
 	return err;
 }
 

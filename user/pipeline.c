@@ -55,11 +55,13 @@ static void on_event(void *ctx, const struct event *event)
 		pipeline->tap.push(pipeline->tap.ctx, event);
 	switch (event->kind) {
 	case EVENT_CONNECT:
+		stream__settle(pipeline->stream);
 		attribute__event(pipeline->attribute, event);
 		stream__push(pipeline->stream, event);
 		break;
 	case EVENT_TASK:
 	case EVENT_UNIT:
+		stream__settle(pipeline->stream);
 		attribute__event(pipeline->attribute, event);
 		break;
 	case EVENT_LISTEN:

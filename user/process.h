@@ -32,6 +32,9 @@ struct process {
 	uint64_t start_ticks; /* field 22 of /proc/PID/stat: tells a reused pid */
 	enum runtime runtime;
 	struct resource *resource; /* a reference is held */
+	/* capture's: bodies without a length are beyond the budget of a new connection */
+	bool bodies_unmeasured;
+	uint8_t bodies_measured; /* large ones with a length since then */
 };
 
 struct process *process__new(uint32_t pid, uint64_t start_ticks, enum runtime runtime,

@@ -4,8 +4,9 @@
 /*
  * Connections and the order in which their bytes are told.
  *
- * A call that moved more than was captured of it may be followed by more records of the same call:
- * after a full record its uncaptured rest is known to be silent only when something else comes (`tail`).
+ * A call that moved more than was captured of it may be followed by more records of the same call,
+ * at least by that of its end: what is not captured of it is known only when something else comes
+ * (`tail`).
  *
  * The peer's FIN may arrive while bytes before it wait to be read: an end that was not met by the
  * process itself is told when the connection closes or after a while (`later`).
@@ -263,8 +264,7 @@ static void on_data(struct stream *stream, const struct event_data *data)
 		flow->call_end = call_end;
 	flow__append(flow, data->position + data->offset, slice(data->bytes, data->captured),
 		     &flow->call_stamp, data->offset == 0 && data->captured);
-	/* only a full record may be followed by another one of the same call */
-	if (data->captured == DATA_BYTES_MAX && flow->known < call_end)
+	if (data->captured && flow->known < call_end)
 		stream->tail = flow;
 	else
 		flow__pass(flow, call_end, &flow->call_stamp, !data->captured && !data->offset);
@@ -363,6 +363,11 @@ void stream__push(struct stream *stream, const struct event *event)
 	default:
 		break;
 	}
+}
+
+void stream__settle(struct stream *stream)
+{
+	settle_tail(stream);
 }
 
 void stream__tick(struct stream *stream, uint64_t now_ns)

@@ -66,6 +66,8 @@ struct stream_opts {
 
 struct stream *stream__new(const struct stream_opts *opts, struct stream_sink next);
 void stream__push(struct stream *stream, const struct event *event); /* conn events, DATA, MARK */
+/* An event that is not stream's own: what it still knows of earlier ones is told first. */
+void stream__settle(struct stream *stream);
 void stream__tick(struct stream *stream, uint64_t now_ns);
 void stream__flush(struct stream *stream, uint64_t now_ns); /* the end: every conn is gone */
 void stream__free(struct stream *stream);

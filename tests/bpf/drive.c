@@ -319,6 +319,21 @@ static void cover(int end, int dir, uint8_t *covered, uint64_t total)
 	}
 }
 
+/*
+ * Byte j of a call that began at `position`: within the budget of the turn, but never more than a
+ * call's limit, or the end of a call that was cut there.
+ */
+static bool is_wanted(const struct op *op, uint32_t j, uint64_t position, uint64_t turn_start,
+		      uint32_t head_bytes)
+{
+	uint64_t spent = position - turn_start, limit;
+
+	if (op->seen != SEEN || spent >= head_bytes)
+		return false;
+	limit = head_bytes - spent < CALL_BYTES_MAX ? head_bytes - spent : CALL_BYTES_MAX;
+	return j < limit || op->length - j <= TAIL_BYTES;
+}
+
 static void compare_direction(int end, int dir, uint32_t head_bytes)
 {
 	uint64_t total = drive_log->moved[end][dir], position = 0, turn_start = 0;
@@ -338,7 +353,7 @@ static void compare_direction(int end, int dir, uint32_t head_bytes)
 		if (op->dir != dir)
 			continue;
 		for (uint32_t j = 0; j < op->length; j++) {
-			bool wanted = op->seen == SEEN && position - turn_start < head_bytes;
+			bool wanted = is_wanted(op, j, position - j, turn_start, head_bytes);
 
 			if (op->seen != EITHER && covered[position] != wanted)
 				fail_msg("end %d dir %d byte %llu of %llu: captured %d, wanted %d",

@@ -309,6 +309,32 @@ static void by_many_segments(int ends[2])
 	drive__read(ends, 1, 1000);
 }
 
+/* Beyond the budget, and beyond what is taken of a call: its end lies in a later segment. */
+static void by_large_vectors(int ends[2])
+{
+	static const uint32_t sizes[][4] = { { 17, 20000, 3, 19980 },
+					     { 100, 0, 29970, 30 },
+					     { 1, 16383, 1, 0 } };
+	uint8_t *bytes = malloc(40000);
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t total = 0;
+		struct iovec iov[4];
+
+		for (int j = 0; j < 4; j++) {
+			iov[j] = (struct iovec){ bytes + total, sizes[i][j] };
+			total += sizes[i][j];
+		}
+		drive__pattern(0, bytes, total);
+		CHECK(writev(ends[0], iov, 4) == (ssize_t)total);
+		drive__did(0, DIR_OUT, total, SEEN);
+		drive__read(ends, 1, total);
+		drive__write(ends, 1, 10);
+		drive__read(ends, 0, 10);
+	}
+	free(bytes);
+}
+
 static void with_zero_lengths(int ends[2])
 {
 	uint8_t bytes[10];
@@ -360,6 +386,11 @@ TCP_ONLY(test_waiting, by_waiting)
 static void test_pair(void **state)
 {
 	run_and_compare(DRIVE_PAIR, by_read_write);
+}
+
+static void test_large_vectors(void **state)
+{
+	run_and_compare(DRIVE_V4, by_large_vectors);
 }
 
 static void test_many_segments(void **state)
@@ -844,9 +875,45 @@ static void test_quiet_late(void **state)
 			 drive__conn(1));
 }
 
+static void after_a_pause(int ends[2])
+{
+	drive__pause();
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	for (int i = 0; i < 3; i++) {
+		drive__write(ends, 0, 50000);
+		drive__read(ends, 1, 50000);
+	}
+}
+
+/* A budget for the new connections of one process, and the kernel's own again. */
+static void test_policy_of_a_process(void **state)
+{
+	static const uint32_t budgets[] = { 1 << 20, 120000, 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct capture_policy policy = { .head_bytes = budgets[i] };
+		uint32_t budget = budgets[i] ? budgets[i] : HEAD;
+
+		drive__start(load, DRIVE_NONE, after_a_pause, false);
+		drive__await_pause(load);
+		policy.pid = drive_child;
+		if (load__bootstrap(load, drive_child))
+			skip();
+		assert_int_equal(load__apply(load, &policy), 0);
+		drive__resume();
+		drive__finish(load);
+		drive__compare(budget);
+		assert_int_equal(captured(0, DIR_OUT),
+				 budget < 150000 ? budget + TAIL_BYTES : 150000);
+	}
+}
+
 static void test_policy_of_nobody(void **state)
 {
 	struct capture_policy policy = { .conn = 1, .sock = 12345 };
+
+	assert_int_equal(load__apply(load, &policy), -ENOENT);
+	policy = (struct capture_policy){ .pid = PID_LIMIT - 1, .head_bytes = 5 };
 
 	assert_int_equal(load__apply(load, &policy), -ENOENT);
 }
@@ -976,23 +1043,42 @@ int main(int argc, char **argv)
 	struct plan_opts opts = { 0 };
 	struct buf why = { 0 };
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read_write),   cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_send_recv),    cmocka_unit_test(test_peek),
-		cmocka_unit_test(test_byte_by_byte), cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_two_messages), cmocka_unit_test(test_sendfile),
-		cmocka_unit_test(test_splice),	     cmocka_unit_test(test_waiting),
-		cmocka_unit_test(test_pair),	     cmocka_unit_test(test_many_segments),
-		cmocka_unit_test(test_waiters),	     cmocka_unit_test(test_uring),
-		cmocka_unit_test(test_zero_lengths), cmocka_unit_test(test_open),
-		cmocka_unit_test(test_open_v6),	     cmocka_unit_test(test_open_unix),
-		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_midstream),    cmocka_unit_test(test_bootstrap),
-		cmocka_unit_test(test_large_body),   cmocka_unit_test(test_capture_all),
-		cmocka_unit_test(test_capture_none), cmocka_unit_test(test_quiet),
-		cmocka_unit_test(test_quiet_late),   cmocka_unit_test(test_policy_of_nobody),
-		cmocka_unit_test(test_tasks),	     cmocka_unit_test(test_files),
-		cmocka_unit_test(test_bystander),    cmocka_unit_test(test_agent_itself),
-		cmocka_unit_test(test_full_ring),    cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_read_write),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_send_recv),
+		cmocka_unit_test(test_peek),
+		cmocka_unit_test(test_byte_by_byte),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_two_messages),
+		cmocka_unit_test(test_sendfile),
+		cmocka_unit_test(test_splice),
+		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_pair),
+		cmocka_unit_test(test_many_segments),
+		cmocka_unit_test(test_waiters),
+		cmocka_unit_test(test_uring),
+		cmocka_unit_test(test_zero_lengths),
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_open_v6),
+		cmocka_unit_test(test_open_unix),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_midstream),
+		cmocka_unit_test(test_bootstrap),
+		cmocka_unit_test(test_large_body),
+		cmocka_unit_test(test_capture_all),
+		cmocka_unit_test(test_capture_none),
+		cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_quiet_late),
+		cmocka_unit_test(test_policy_of_nobody),
+		cmocka_unit_test(test_policy_of_a_process),
+		cmocka_unit_test(test_large_vectors),
+		cmocka_unit_test(test_tasks),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_bystander),
+		cmocka_unit_test(test_agent_itself),
+		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_watched),
 	};
 

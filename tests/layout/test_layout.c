@@ -97,7 +97,7 @@ static const struct layout {
 																mode) FIELD(capture_policy,
 																	    role)
 																FIELD(capture_policy,
-																      pad)
+																      pad) FIELD(capture_policy, pid) FIELD(capture_policy, pad2)
 };
 
 #define LAYOUT_COUNT (sizeof(layouts) / sizeof(layouts[0]))

@@ -28,6 +28,8 @@ struct rig {
 	struct buf log;
 	struct capture_policy policy; /* the newest */
 	unsigned int policies;
+	struct capture_policy process_policy; /* the newest for a process */
+	unsigned int process_policies;
 	unsigned int begun[DIR_COUNT], ended[DIR_COUNT];
 	bool quiet;  /* counts only */
 	bool stamps; /* lines carry first and last times */
@@ -102,6 +104,11 @@ static inline void rig_apply(void *ctx, const struct capture_policy *policy)
 {
 	struct rig *rig = ctx;
 
+	if (!policy->conn) {
+		rig->process_policy = *policy;
+		rig->process_policies++;
+		return;
+	}
 	rig->policy = *policy;
 	rig->policies++;
 }

@@ -47,6 +47,34 @@ static void test_head_in_the_middle_of_a_call(void **state)
 	expect(&entry, 999, 200, 0, 1, false);
 }
 
+static void expect_tail(struct entry *entry, uint64_t start, uint32_t length, uint32_t tail)
+{
+	assert_int_equal(entry__wanted(entry, DIR_IN, start, length).tail, tail);
+}
+
+/* The end of a call that is cut, and of no other. */
+static void test_tail(void **state)
+{
+	struct entry entry = fresh();
+
+	expect_tail(&entry, 0, 1000, 0);
+	expect_tail(&entry, 0, 1001, 1);
+	expect_tail(&entry, 0, 1063, 63);
+	expect_tail(&entry, 0, 1065, TAIL_BYTES);
+	expect_tail(&entry, 999, UINT32_MAX, TAIL_BYTES);
+	expect_tail(&entry, 1000, 5000, 0); /* the budget is spent: nothing at all */
+	entry.head_bytes = 1 << 20;
+	expect(&entry, 0, CALL_BYTES_MAX + 9, 0, CALL_BYTES_MAX, false);
+	expect_tail(&entry, 0, CALL_BYTES_MAX + 9, 9);
+	entry.mode[DIR_IN] = CAPTURE_ALL;
+	expect_tail(&entry, 5000000, CALL_BYTES_MAX, 0);
+	expect_tail(&entry, 5000000, CALL_BYTES_MAX + 9, 9);
+	entry.quiet_until[DIR_IN] = 5000008;
+	expect_tail(&entry, 5000000, CALL_BYTES_MAX + 9, 1);
+	entry.mode[DIR_IN] = CAPTURE_NONE;
+	expect_tail(&entry, 6000000, CALL_BYTES_MAX + 9, 0);
+}
+
 static void test_all(void **state)
 {
 	struct entry entry = fresh();
@@ -130,10 +158,15 @@ static void test_classes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_head),	cmocka_unit_test(test_head_in_the_middle_of_a_call),
-		cmocka_unit_test(test_all),	cmocka_unit_test(test_none),
-		cmocka_unit_test(test_quiet),	cmocka_unit_test(test_quiet_ends_inside_a_call),
-		cmocka_unit_test(test_jump),	cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_head_in_the_middle_of_a_call),
+		cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_quiet_ends_inside_a_call),
+		cmocka_unit_test(test_jump),
+		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_classes),
 	};
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "capture.h"
 #include "streams.h"
 
 #define GET    "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"		       /* 28 bytes */
@@ -129,6 +130,7 @@ static void quiet_is_asked_for(void **state)
 	assert_int_equal(rig->policy.quiet_until[DIR_IN], 100043);
 	assert_int_equal(rig->policy.sock, 0x5000 + CONN);
 	assert_int_equal(rig->policy.mode[DIR_IN], CAPTURE_HEAD);
+	assert_int_equal(rig->policy.head_bytes, CAPTURE_HEADS_SHORT); /* while we are at it */
 	rig__mark(rig, DIR_IN, 50000);
 	buf__clear(&rig->log);
 	rig__close(rig, 104);
@@ -185,6 +187,85 @@ static void chunked_with_a_gap(void **state)
 	rig__text(rig, DIR_OUT, OK5);
 	assert_log(rig, "begin res @400\nhead res HTTP/1.1 200 OK\nend res body 5 wire 87 i\n"
 			"begin res @487\nhead res HTTP/1.1 200 OK\nend res body 5 wire 43 g\n");
+	rig__free(rig);
+}
+
+/* One call with a large chunk: its size line says where it ends, the end of the call that it does. */
+static void chunk_ends_with_its_call(void **state)
+{
+	const char head[] = CHUNKY "186a0\r\n", end[] = "\r\n0\r\n\r\n";
+	uint32_t n = (uint32_t)(strlen(head) + 100000 + strlen(end));
+	struct rig *rig = rig__new(0, 0);
+	char *call = calloc(1, n);
+
+	memcpy(call, head, strlen(head));
+	memcpy(call + n - strlen(end), end, strlen(end));
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	for (uint32_t captured = 2000; captured < 10000; captured += 2096) {
+		uint64_t at = rig->position[DIR_OUT];
+
+		rig__text(rig, DIR_IN, GET);
+		buf__clear(&rig->log);
+		rig__record(rig, CONN, DIR_OUT, at, n, 0, call, captured);
+		rig__record(rig, CONN, DIR_OUT, at, n, n - TAIL_BYTES, call + n - TAIL_BYTES,
+			    TAIL_BYTES);
+		rig->position[DIR_OUT] += n;
+		buf__append(&rig->log, "", 1);
+		assert_non_null(strstr(rig->log.p, "end res body 100000 wire 100061\n"));
+	}
+	assert_int_equal(rig->policies, 1); /* all, and: what has passed so far? */
+	assert_int_equal(rig->policy.mode[DIR_OUT], CAPTURE_ALL);
+	assert_int_equal(rig->policy.quiet_until[DIR_OUT], 2000);
+	assert_int_equal(rig->stats.lost[LOSS_EVENT_LATE], 0);
+	rig__free(rig);
+	free(call);
+}
+
+/* A connection with one response that is captured in part, chunked or not, and a next request. */
+static void large_exchange(struct rig *rig, bool with_length)
+{
+	static const char chunked[] = CHUNKY "5\r\nhello\r\n", measured[] = OKHEAD;
+	const char *text = with_length ? measured : chunked;
+	uint32_t n = (uint32_t)strlen(text);
+
+	rig->position[DIR_IN] = rig->position[DIR_OUT] = 0;
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	rig__text(rig, DIR_IN, GET);
+	rig__call(rig, DIR_OUT, text, n, n);
+	rig__mark(rig, DIR_OUT, 100000); /* CAPTURE_ALL came too late */
+	rig__text(rig, DIR_IN, GET);
+	rig__close(rig, 0);
+	buf__clear(&rig->log);
+}
+
+/* What the first chunked response could not know serves the next connections of the process. */
+static void processes_learn(void **state)
+{
+	struct rig *rig = rig__new(0, 0);
+	struct process *process = process__new(10, 1, RUNTIME_NATIVE, NULL);
+
+	processes__add(rig->processes, process);
+	large_exchange(rig, true);
+	assert_int_equal(rig->process_policies, 0);
+	large_exchange(rig, false);
+	assert_int_equal(rig->process_policies, 1);
+	assert_int_equal(rig->process_policy.conn, 0);
+	assert_int_equal(rig->process_policy.pid, 10);
+	assert_int_equal(rig->process_policy.head_bytes, CAPTURE_UNMEASURED);
+	/* the message was lost to silence: nothing more of it; then all again */
+	assert_int_equal(rig->policies, 4);
+	assert_int_equal(rig->policy.mode[DIR_OUT], CAPTURE_ALL);
+	assert_int_equal(rig->policy.head_bytes, CAPTURE_UNMEASURED);
+	large_exchange(rig, false);
+	assert_int_equal(rig->process_policies, 1); /* known */
+	for (uint64_t i = 0; i < CAPTURE_PROCESS_CALM; i++) {
+		assert_int_equal(rig->process_policies, 1);
+		large_exchange(rig, true);
+	}
+	assert_int_equal(rig->process_policies, 2);
+	assert_int_equal(rig->process_policy.head_bytes, 0); /* the kernel's own */
+	assert_int_equal(rig->policy.head_bytes, CAPTURE_HEADS_SHORT);
+	process__unref(process);
 	rig__free(rig);
 }
 
@@ -394,21 +475,61 @@ static void malformed(void **state)
 static void long_heads(void **state)
 {
 	struct rig *rig = rig__new(0, 0);
-	char *head = malloc(9000);
+	char *head = malloc(20000);
 
-	memset(head, 'x', 9000);
+	memset(head, 'x', 20000);
 	memcpy(head, "GET / HTTP/1.1\r\nCookie: ", 24);
-	memcpy(head + 8996, "\r\n\r\n", 4);
+	memcpy(head + 19996, "\r\n\r\n", 4);
 	rig__open(rig, CONN, ROLE_SERVER, 0);
-	rig__call(rig, DIR_IN, head, 9000, 4096);
+	rig__call(rig, DIR_IN, head, 20000, HEAD_BYTES_DEFAULT);
 	rig__text(rig, DIR_OUT, OK5);
-	assert_log(rig, "begin req @0\nend req body 0 wire 9000 i\n"
+	assert_log(rig, "begin req @0\nend req body 0 wire 20000 i\n"
 			"begin res @0\nhead res HTTP/1.1 200 OK\nend res body 5 wire 43\n");
 	assert_int_equal(rig->policy.head_bytes, FLOW_BYTES_MAX);
-	rig__call(rig, DIR_IN, head, 9000, 9000);
-	assert_log(rig, "begin req @9000\nhead req GET / HTTP/1.1\nend req body 0 wire 9000 g\n");
+	rig__call(rig, DIR_IN, head, 20000, 20000);
+	assert_log(rig, "begin req @20000\nhead req GET / HTTP/1.1\nend req body 0 wire 20000 g\n");
 	rig__free(rig);
 	free(head);
+}
+
+/* The budget of a connection after its first policy, by the heads that it has met. */
+static void budget_fits_the_heads(void **state)
+{
+	static const struct {
+		uint32_t head, budget;
+	} rows[] = {
+		{ 100, CAPTURE_HEADS_SHORT },
+		{ 2048, CAPTURE_HEADS_SHORT },
+		{ 2049, HEAD_BYTES_DEFAULT },
+		{ HEAD_BYTES_DEFAULT / 2, HEAD_BYTES_DEFAULT },
+		{ HEAD_BYTES_DEFAULT / 2 + 1, FLOW_BYTES_MAX },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rig *rig = rig__new(0, 0);
+		char *head = malloc(rows[i].head);
+
+		memset(head, 'x', rows[i].head);
+		memcpy(head, "GET / HTTP/1.1\r\nCookie: ", 24);
+		memcpy(head + rows[i].head - 4, "\r\n\r\n", 4);
+		rig__open(rig, CONN, ROLE_SERVER, 0);
+		rig__call(rig, DIR_IN, head, rows[i].head, rows[i].head);
+		/* only what the kernel would not capture of the next one is worth a policy */
+		assert_int_equal(rig->policies, rows[i].budget > HEAD_BYTES_DEFAULT);
+		rig__text(rig, DIR_OUT, OKHEAD);
+		assert_int_equal(rig->policy.head_bytes, rows[i].budget);
+		rig__free(rig);
+		free(head);
+	}
+
+	/* a large request says nothing about the heads of responses */
+	struct rig *rig = rig__new(0, 0);
+
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	rig__text(rig, DIR_IN, "POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n");
+	assert_int_equal(rig->policies, 1);
+	assert_int_equal(rig->policy.head_bytes, HEAD_BYTES_DEFAULT);
+	rig__free(rig);
 }
 
 static void closed_in_every_state(void **state)
@@ -521,6 +642,9 @@ int main(void)
 		cmocka_unit_test(quiet_is_asked_for),
 		cmocka_unit_test(chunked),
 		cmocka_unit_test(chunked_with_a_gap),
+		cmocka_unit_test(chunk_ends_with_its_call),
+		cmocka_unit_test(processes_learn),
+		cmocka_unit_test(budget_fits_the_heads),
 		cmocka_unit_test(gap_at_every_place),
 		cmocka_unit_test(until_close),
 		cmocka_unit_test(bytes_after_fin),
