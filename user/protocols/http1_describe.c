@@ -422,10 +422,11 @@ void http1__describe(const struct exchange *exchange, const struct describe_opts
 		span__set(span, "network.protocol.version", slice(version, 3));
 	}
 	describe__network(exchange, span);
-	if (exchange->has_request_head)
+	/* no size rather than a part of it */
+	if (exchange->has_request_head && !(exchange->request.flags & MESSAGE_INCOMPLETE))
 		span__set_int(span, "http.request.body.size",
 			      (int64_t)exchange->request.body_bytes);
-	if (status)
+	if (status && !(exchange->response.flags & MESSAGE_INCOMPLETE))
 		span__set_int(span, "http.response.body.size",
 			      (int64_t)exchange->response.body_bytes);
 	if ((exchange->flags | exchange->request.flags | exchange->response.flags) &
