@@ -298,7 +298,7 @@ int load__epoll_fd(const struct load *load)
 
 void load__losses(const struct load *load, struct stats *stats)
 {
-	uint64_t counts[CPUS_MAX];
+	uint64_t counts[CPUS_MAX] = { 0 };
 	int fd = bpf_map__fd(load->skeleton->maps.losses);
 
 	if (load->cpus > CPUS_MAX)
