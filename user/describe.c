@@ -148,6 +148,16 @@ static void set_identity(const struct context *context, struct span *span)
 		span__set(span, "spanprobe.root.why", slice_of(root_why__name(context->why)));
 }
 
+/* A recording may give any offset. */
+static uint64_t wall_time(const struct describe *describe, uint64_t ns)
+{
+	int64_t wall;
+
+	if (__builtin_add_overflow((int64_t)ns, describe->wall_offset_ns, &wall))
+		return describe->wall_offset_ns < 0 ? 0 : INT64_MAX;
+	return wall < 0 ? 0 : (uint64_t)wall;
+}
+
 /* end > start, also when a stamp is missing or late */
 static void set_times(const struct describe *describe, const struct exchange *exchange,
 		      struct span *span)
@@ -160,10 +170,10 @@ static void set_times(const struct describe *describe, const struct exchange *ex
 					       exchange->request.last.ns;
 	if (!start)
 		start = exchange->has_response ? exchange->response.first.ns : end;
-	if (end <= start)
-		end = start + 1;
-	span->start_ns = start + (uint64_t)describe->wall_offset_ns;
-	span->end_ns = end + (uint64_t)describe->wall_offset_ns;
+	span->start_ns = wall_time(describe, start);
+	span->end_ns = wall_time(describe, end);
+	if (span->end_ns <= span->start_ns)
+		span->end_ns = span->start_ns + 1;
 }
 
 void describe__push(struct describe *describe, struct exchange *exchange, enum exchange_step step)

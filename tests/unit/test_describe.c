@@ -85,12 +85,14 @@ static struct exchange *make(enum conn_role side, const char *request, const cha
 }
 
 /* Runs the exchange through the stage; the span comes out, the exchange is gone. */
+static int64_t wall_offset = 1000000;
+
 static struct span *describe_it(struct exchange *exchange)
 {
 	struct describe *describe = describe__new(&stage_opts, (struct span_sink){ .push = take });
 	struct span *span;
 
-	describe__set_wall_offset(describe, 1000000);
+	describe__set_wall_offset(describe, wall_offset);
 	describe__push(describe, exchange, EXCHANGE_ANSWER); /* not its business */
 	assert_null(taken);
 	describe__push(describe, exchange, EXCHANGE_DONE);
@@ -622,10 +624,29 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* A recording may hold any. */
+static void offsets_do_not_wrap(void **state)
+{
+	static const int64_t offsets[] = { INT64_MIN, -2000, INT64_MAX - 2000, INT64_MAX };
+
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		wall_offset = offsets[i];
+		struct span *span =
+			describe_it(make(ROLE_SERVER, "GET / HTTP/1.1\r\n\r\n",
+					 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+
+		assert_true(span->end_ns > span->start_ns);
+		assert_in_range(span->end_ns, 1, 1ull << 63);
+		span__unref(span);
+	}
+	wall_offset = 1000000;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(served),
+		cmocka_unit_test(offsets_do_not_wrap),
 		cmocka_unit_test(made),
 		cmocka_unit_test(urls_of_clients),
 		cmocka_unit_test(what_proxies_say),
