@@ -24,6 +24,7 @@ struct line { /* a connection with exchanges */
 	uint32_t count;
 	uint32_t skipped; /* newest requests that are not followed; their responses are due */
 	bool seen;
+	struct line *prev, *next; /* of those with an early response, oldest first */
 	UT_hash_handle hh;
 };
 
@@ -35,7 +36,8 @@ struct pair {
 	struct line *last; /* found; a message asks three times */
 	uint32_t open;
 	size_t head_bytes;
-	uint32_t early;
+	struct line *early;
+	uint32_t early_count;
 };
 
 struct pair *pair__new(const struct pair_opts *opts, struct exchange_sink next)
@@ -158,14 +160,22 @@ static struct exchange *make_exchange(struct pair *pair, const struct conn *conn
 	return exchange;
 }
 
+static struct exchange *unlist_early(struct pair *pair, struct line *line)
+{
+	struct exchange *exchange = line->early;
+
+	DL_DELETE(pair->early, line);
+	line->early = NULL;
+	pair->early_count--;
+	return exchange;
+}
+
 static void drop_early(struct pair *pair, struct line *line)
 {
 	if (!line->early)
 		return;
 	pair->head_bytes -= head_bytes(line->early);
-	exchange__free(line->early);
-	line->early = NULL;
-	pair->early--;
+	exchange__free(unlist_early(pair, line));
 	pair->stats->lost[LOSS_RESPONSE_ALONE]++;
 }
 
@@ -191,9 +201,7 @@ static struct exchange *take_early(struct pair *pair, struct line *line,
 		drop_early(pair, line);
 		return NULL;
 	}
-	line->early = NULL;
-	pair->early--;
-	return exchange;
+	return unlist_early(pair, line);
 }
 
 static void request_begins(struct pair *pair, struct conn *conn, const struct message *message)
@@ -294,7 +302,7 @@ static void keep_early(struct pair *pair, struct line *line, struct conn *conn,
 	drop_early(pair, line);
 	/* a first response may answer what was sent before the agent came */
 	if (message->dir == DIR_IN && line->seen && !(message->flags & MESSAGE_AFTER_GAP) &&
-	    pair->early < PAIR_OPEN_MAX)
+	    pair->early_count < PAIR_OPEN_MAX)
 		exchange = make_exchange(pair, conn);
 	if (!exchange) {
 		pair->stats->lost[LOSS_RESPONSE_ALONE]++;
@@ -303,7 +311,8 @@ static void keep_early(struct pair *pair, struct line *line, struct conn *conn,
 	copy_message(&exchange->response, message);
 	exchange->has_response = true;
 	line->early = exchange;
-	pair->early++;
+	DL_APPEND(pair->early, line);
+	pair->early_count++;
 }
 
 static void response_begins(struct pair *pair, struct conn *conn, const struct message *message)
@@ -385,11 +394,8 @@ static void on_head(void *ctx, struct conn *conn, struct message *message)
 		return;
 	if (message->type == MESSAGE_INTERIM) {
 		clear_response(pair, exchange);
-		if (early) {
-			line->early = NULL;
-			pair->early--;
-			exchange__free(exchange);
-		}
+		if (early)
+			exchange__free(unlist_early(pair, line));
 		return;
 	}
 	exchange->has_response_head = copy_head(pair, exchange, &exchange->response, message);
@@ -505,14 +511,8 @@ void pair__connect_failed(struct pair *pair, const struct conn *conn, const stru
 
 void pair__tick(struct pair *pair, uint64_t now_ns)
 {
-	struct line *line, *next;
-
-	if (!pair->early)
-		return;
-	HASH_ITER(hh, pair->lines, line, next) {
-		if (line->early && line->early->response.first.ns + PAIR_EARLY_NS < now_ns)
-			drop_early(pair, line);
-	}
+	while (pair->early && pair->early->early->response.first.ns + PAIR_EARLY_NS < now_ns)
+		drop_early(pair, pair->early);
 }
 
 /* After a flush no connection is left; what is here nevertheless has nowhere to go. */
