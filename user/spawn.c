@@ -34,7 +34,8 @@ int spawn__start(char **argv, struct spawn *ret, struct buf *why)
 	int gate[2], err;
 
 	memset(ret, 0, sizeof(*ret));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) != 0) {
+	/* no stream: those of the child are traced */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate) != 0) {
 		err = -errno;
 		goto failed;
 	}
