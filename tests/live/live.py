@@ -226,9 +226,9 @@ class Run:
             out.append(t)
         return out
 
-    def epoll_server(self, *args, name="cserver", port=None):
+    def epoll_server(self, *args, name="cserver", port=None, binary=None):
         port = port or free_port()
-        p = Proc(self, name, [os.path.join(BIN, "epoll_server"), str(port), *args])
+        p = Proc(self, name, [binary or os.path.join(BIN, "epoll_server"), str(port), *args])
         wait_for(name, lambda: "listening" in p.text())
         p.port = port
         return p

@@ -73,6 +73,7 @@ def install():
         make("install")
         assert files() == ["usr/bin/spanprobe", "usr/lib/systemd/system/spanprobe.service",
                            "usr/share/bash-completion/completions/spanprobe",
+                           "usr/share/doc/spanprobe/spanprobe.yaml",
                            "usr/share/man/man8/spanprobe.8"], files()
         with open(os.path.join(root, "usr/lib/systemd/system/spanprobe.service")) as unit:
             assert "ExecStart=/usr/bin/spanprobe " in unit.read()

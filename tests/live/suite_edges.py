@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """What programs do to a tracer: attach in the middle, kill it, big bodies, odd sockets, namespaces, broken talk."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -331,10 +332,12 @@ def follow_children():
 def exe_and_port():
     """--exe and --port match what runs already and what starts later."""
     with Run("exe_and_port") as run:
-        first = run.epoll_server(name="first")
+        # a copy: other programs of this machine may run the same file
+        mine = shutil.copy2(os.path.join(live.BIN, "epoll_server"), run.path("exe_and_port_server"))
+        first = run.epoll_server(name="first", binary=mine)
         later = live.free_port()
-        agent = Agent(run, "--exe", "*/epoll_server", "--port", later)
-        second = run.epoll_server(name="second")
+        agent = Agent(run, "--exe", "*/exe_and_port_server", "--port", later)
+        second = run.epoll_server(name="second", binary=mine)
         py = run.python(port=later)
         time.sleep(0.5)
         for i, p in enumerate((first, second, py)):

@@ -3,6 +3,7 @@
 tests, and trace the C server and nginx; the checker looks at the spans outside."""
 import glob
 import os
+import re
 import shutil
 
 from tool import check, suite
@@ -100,9 +101,13 @@ def live(release, family):
         assert len(truth) == 10 + 80 + 3 + 1 + 80 + 3 * 80, "%d lines of truth" % len(truth)
         spans = otlp.load(os.path.join(box.out, "spans.jsonl"))
         print("%d spans" % len(spans))
-        faults = check.Checker(spans, truth).run()
+        # An emulated CPU may stand still for longer than events are held back for their order. Then
+        # that is said, and a parent may be unknown; it may not be wrong even so.
+        late = "event.late" in err
+        faults = check.Checker(spans, truth, parents="no-wrong" if late else "right").run()
         assert not faults, "\n" + check.summary(faults)
-        assert "lost: nothing" in err, "something was lost"
+        lost = set(re.findall(r"^  ([a-z]+\.[a-z_]+) +\d+  ", err, re.M)) - {"event.late"}
+        assert not lost, "lost: %s" % ", ".join(lost)
     return run
 
 
