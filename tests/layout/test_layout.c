@@ -80,24 +80,24 @@ static const struct layout {
 												settings,
 												agent_pid) FIELD(settings,
 														 ring_count) FIELD(settings,
-																   ring_bytes)
-												FIELD(settings, wake_bytes) FIELD(
+																   ring_bytes) FIELD(settings,
+																		     wake_bytes)
+												FIELD(settings, head_bytes) FIELD(settings, follow_children) FIELD(
 													settings,
-													head_bytes) FIELD(settings, follow_children)
-													FIELD(settings, watch_exec) FIELD(
-														settings,
-														watch_listen) FIELD(settings,
-																    units) STRUCT(capture_policy)
-														FIELD(capture_policy, conn) FIELD(
+													watch_exec) FIELD(settings, watch_listen)
+													FIELD(settings, units) STRUCT(capture_policy) FIELD(
+														capture_policy,
+														conn) FIELD(capture_policy,
+															    sock) FIELD(capture_policy, quiet_until)
+														FIELD(capture_policy, head_bytes) FIELD(
 															capture_policy,
-															sock) FIELD(capture_policy,
-																    quiet_until)
-															FIELD(capture_policy, head_bytes) FIELD(
-																capture_policy,
-																mode) FIELD(capture_policy,
-																	    role)
+															mode) FIELD(capture_policy,
+																    role)
+															FIELD(capture_policy,
+															      pad) FIELD(capture_policy,
+																	 pid)
 																FIELD(capture_policy,
-																      pad) FIELD(capture_policy, pid) FIELD(capture_policy, pad2)
+																      pad2)
 };
 
 #define LAYOUT_COUNT (sizeof(layouts) / sizeof(layouts[0]))
