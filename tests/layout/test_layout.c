@@ -22,6 +22,7 @@ static const struct layout {
 	const char *type;
 	const char *field; /* NULL: the size of the struct */
 	size_t value;
+	/* clang-format off */
 } layouts[] = {
 	STRUCT(conn_tuple) FIELD(conn_tuple, netns_cookie) FIELD(conn_tuple, sock) FIELD(
 		conn_tuple,
@@ -80,25 +81,26 @@ static const struct layout {
 												settings,
 												agent_pid) FIELD(settings,
 														 ring_count) FIELD(settings,
-																   ring_bytes) FIELD(settings,
-																		     wake_bytes)
-												FIELD(settings, head_bytes) FIELD(settings, follow_children) FIELD(
+																   ring_bytes)
+												FIELD(settings, wake_bytes) FIELD(
 													settings,
-													watch_exec) FIELD(settings, watch_listen)
-													FIELD(settings, units) STRUCT(capture_policy) FIELD(
-														capture_policy,
-														conn) FIELD(capture_policy,
-															    sock) FIELD(capture_policy, quiet_until)
-														FIELD(capture_policy, head_bytes) FIELD(
+													head_bytes) FIELD(settings, follow_children)
+													FIELD(settings, watch_exec) FIELD(
+														settings,
+														watch_listen) FIELD(settings,
+																    units) STRUCT(capture_policy)
+														FIELD(capture_policy, conn) FIELD(
 															capture_policy,
-															mode) FIELD(capture_policy,
-																    role)
-															FIELD(capture_policy,
-															      pad) FIELD(capture_policy,
-																	 pid)
+															sock) FIELD(capture_policy,
+																    quiet_until)
+															FIELD(capture_policy, head_bytes) FIELD(
+																capture_policy,
+																mode) FIELD(capture_policy,
+																	    role)
 																FIELD(capture_policy,
-																      pad2)
+																      pad) FIELD(capture_policy, pid) FIELD(capture_policy, pad2)
 };
+/* clang-format on */
 
 #define LAYOUT_COUNT (sizeof(layouts) / sizeof(layouts[0]))
 
