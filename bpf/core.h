@@ -199,6 +199,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	unsigned long nvcsw;
 	struct signal_struct *signal;
 	char comm[16];
 };

@@ -48,6 +48,8 @@ static __always_inline void ring__submit(void *ring, void *record, __u32 size)
 static __always_inline void event__fill(struct event *event, enum event_kind kind, __u32 size,
 					__u64 pid_tgid, __u64 now)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+
 	event->size = size;
 	event->cpu = bpf_get_smp_processor_id();
 	event->kind = kind;
@@ -55,7 +57,7 @@ static __always_inline void event__fill(struct event *event, enum event_kind kin
 	event->time_ns = now;
 	event->pid = pid_tgid >> 32;
 	event->tid = pid_tgid;
-	event->unit = 0;
+	event->unit = pid_tgid ? task->nvcsw + 1 : 0;
 }
 
 /* Room for a record of a fixed size, or NULL: counted. */

@@ -37,7 +37,9 @@ struct event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 pid; /* thread group in the root pid namespace; 0 when not in the process's context */
 	__u32 tid;
-	__u64 unit; /* the runtime's unit (goroutine, Python context, async id), 0: the thread */
+	/* the runtime's unit (goroutine, Python context, async id); until modules for runtimes come: how
+	 * often the thread has gone to sleep, plus 1. 0: not known */
+	__u64 unit;
 };
 SIZE_ASSERT(struct event, 32);
 

@@ -95,7 +95,7 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 	request__move(request, unit);
 	if (at->ns < unit->ns)
 		return;
-	unit->ns = at->ns;
+	unit__read(unit, at);
 	if (older && older->open)
 		turn_queued(units, unit, request, older, at);
 	else
@@ -128,7 +128,7 @@ static void serve_read(struct attribute *attribute, struct exchange *exchange)
 	request->read_ns = at->ns;
 	if (!request->open || request->queued || at->ns < unit->ns)
 		return;
-	unit->ns = at->ns;
+	unit__read(unit, at);
 	unit__turn(units, unit, TURN_REQUEST, request);
 	if (unit->group->rules->request)
 		unit->group->rules->request(unit, request, at);
@@ -257,7 +257,7 @@ static void call_read(struct attribute *attribute, struct exchange *exchange,
 		unit__turn(units, unit, TURN_UNKNOWN, NULL);
 	else
 		unit__turn(units, unit, TURN_RESPONSE, owner);
-	unit->ns = at->ns;
+	unit__read(unit, at);
 	if (unit->group->rules->response)
 		unit->group->rules->response(unit, owner, at);
 }

@@ -506,6 +506,50 @@ static void nginx_doubts_a_second_call(void **state)
 	assert_parent(t, 3, 20, 0, 10, PARENT_BY_THREAD);
 }
 
+/* A worker that has slept since it read: an older request, unknown to us, may have timed out. */
+static void nginx_turns_end_when_it_sleeps(void **state)
+{
+	struct trees *t = *state;
+	struct stamp at = stamp_of(10, PID, 1);
+
+	trees__process(t, PID, RUNTIME_NGINX);
+	at.unit = 5;
+	trees__message(t, &in[0], MESSAGE_REQUEST, 10, at, NULL);
+	at.ns = 11;
+	trees__message(t, &out[0], MESSAGE_REQUEST, 11, at, NULL);
+	at.ns = 12;
+	at.unit = 6;
+	trees__message(t, &out[0], MESSAGE_RESPONSE, 0, at, NULL);
+	at.ns = 13;
+	at.unit = 7;
+	trees__message(t, &out[1], MESSAGE_REQUEST, 13, at, NULL);
+	answer(t, 0, 20, 1);
+	finish(t);
+	assert_parent(t, 0, 11, 0, 10, PARENT_BY_THREAD);
+	assert_root(t, 1, 13, ROOT_WHY_DOUBT);
+}
+
+/* Two uploads at a time: the rest of the older one is read in silence, and then it calls. */
+static void nginx_doubts_beside_uploads(void **state)
+{
+	struct trees *t = *state;
+	struct message m = make_message(MESSAGE_REQUEST, DIR_IN, 12, stamp_of(12, PID, 1), "x");
+
+	trees__process(t, PID, RUNTIME_NGINX);
+	request(t, 0, 10, 1);
+	call(t, 0, 10, 1);
+	t->sink.begin(t->sink.ctx, &in[1], &m);
+	t->sink.head(t->sink.ctx, &in[1], &m);
+	call(t, 1, 13, 1);
+	m.last = stamp_of(14, PID, 1);
+	t->sink.end(t->sink.ctx, &in[1], &m);
+	dial(t, 2, 14, 1);
+	call(t, 2, 14, 1);
+	finish(t);
+	assert_root(t, 1, 13, ROOT_WHY_DOUBT);
+	assert_parent(t, 2, 14, 1, 12, PARENT_BY_CONNECT);
+}
+
 static void nginx_clears_on_merged_answers(void **state)
 {
 	struct trees *t = *state;
@@ -601,6 +645,8 @@ int main(void)
 		TEST(nginx_doubts_when_a_request_is_idle),
 		TEST(nginx_lets_a_body_wait),
 		TEST(nginx_doubts_a_second_call),
+		TEST(nginx_doubts_beside_uploads),
+		TEST(nginx_turns_end_when_it_sleeps),
 		TEST(nginx_clears_on_merged_answers),
 		TEST(headers_win),
 		TEST(failed_connect_has_its_request),

@@ -6,7 +6,11 @@
  * - it has a call or connection under way already: what comes now may be begun by a timer (a
  *   script's, a health check's). Calls that a request makes in parallel are not told from that;
  * - another open request waits for nothing that we see (a timer, a name, a limit): then the turn
- *   may be its, begun by an event that no socket shows.
+ *   may be its, begun by an event that no socket shows;
+ * - more of it is to be read: what is read in silence begins turns that are not seen;
+ * - the worker has slept since the read: the turn is over. This holds also where the requests are
+ *   not all known, as for a while after the agent came. When a body's end was told later than it
+ *   was read, nobody knows; good enough only while there is one request.
  */
 #include "attribute/unit.h"
 
@@ -16,13 +20,15 @@ static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
 
 	if (cur && cur->open && (cur->calls || cur->connects))
 		return verdict_root(ROOT_WHY_DOUBT);
+	if (unit->slept != at->unit && (unit->mux || unit->slept))
+		return verdict_root(unit->open ? ROOT_WHY_DOUBT : ROOT_WHY_NO_REQUEST);
 	if (!unit->mux)
 		return unit__alone(unit);
 	if (!cur)
 		return verdict_root(unit->open ? ROOT_WHY_DOUBT : ROOT_WHY_NO_REQUEST);
 	if (!cur->open)
 		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
-	if (cur->unit != unit || unit->idle > (request__idle(cur) ? 1 : 0))
+	if (cur->unit != unit || !cur->whole || unit->idle > (request__idle(cur) ? 1 : 0))
 		return verdict_root(ROOT_WHY_DOUBT);
 	return (struct verdict){ cur, PARENT_BY_TURN, ROOT_WHY_ENTRY };
 }

@@ -139,6 +139,12 @@ void unit__turn(struct units *units, struct unit *unit, enum turn turn, struct r
 	request__unref(units, old);
 }
 
+void unit__read(struct unit *unit, const struct stamp *at)
+{
+	unit->ns = at->ns;
+	unit->slept = at->unit;
+}
+
 static void unit__free(struct units *units, struct unit *unit)
 {
 	struct request *request;

@@ -51,6 +51,7 @@ struct unit {
 	uint32_t open;	     /* its open requests ... */
 	uint32_t idle;	     /* ... of them those that wait for nothing that is seen */
 	uint32_t held;	     /* requests that point here, open or not */
+	uint64_t slept;	     /* stamp.unit of that read */
 	uint64_t ns;	     /* of the read that began the turn */
 	uint64_t seen_ns;
 	struct unit *prev, *next; /* idlest first */
@@ -135,6 +136,7 @@ void request__close(struct request *request);
 void request__add_calls(struct request *request, int calls, int connects);
 bool request__idle(const struct request *request);
 
+void unit__read(struct unit *unit, const struct stamp *at); /* of a request or an answer */
 void unit__turn(struct units *units, struct unit *unit, enum turn turn, struct request *cur);
 
 #endif
