@@ -51,3 +51,7 @@ test: ## installs what the tests need, builds, runs all tests (as root; T=NAME f
 	$(Q)tools/deps.sh build demo tests
 	$(Q)$(MAKE) --no-print-directory -j2 test-build
 	$(Q)B=$(B) python3 -B tests/run.py $(T)
+
+.PHONY: truth
+truth: all test-programs ## whose call was it? counts right, wrong and missing parents (root)
+	$(Q)B=$(B) python3 -B tests/truth/truth.py

@@ -264,6 +264,9 @@ class Run:
         return self.server(name, [PYTHON, "-m", "uvicorn", "--log-level", "warning", "--port",
                                   "{port}", "--app-dir", WORKLOADS, "asgi_app:app"], down, **kw)
 
+    def aiohttp(self, name="aiohttp", down=None, **kw):
+        return self.server(name, [PYTHON, os.path.join(WORKLOADS, "aiohttp_app.py")], down, **kw)
+
     def java(self, name="java", down=None, **kw):
         return self.server(name, ["java", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m",
                                   os.path.join(WORKLOADS, "JavaServer.java")], down, limit=60,
@@ -272,21 +275,24 @@ class Run:
     def go(self, name="goserver", down=None, **kw):
         return self.server(name, [os.path.join(BIN, "goserver")], down, **kw)
 
-    def nginx(self, name="nginx", down=None, workers=1, calls=True):
+    def nginx(self, name="nginx", down=None, workers=1, keepalive=64, peers="", shared="",
+              more="proxy_buffering off;"):
         """Static answers at /w/ID without `down`; else a proxy with keep-alive upstreams that
-        calls /w/ID.p there. Truth is in its access log."""
+        calls /w/ID.p there. Truth is in its access log. peers: more servers of the upstream; shared,
+        more: directives of the http block and of the proxying location."""
         port, prefix = free_port(), self.path(name)
         os.makedirs(prefix, exist_ok=True)
         os.chmod(prefix, 0o777)
         conf = os.path.join(prefix, "nginx.conf")
-        up = "upstream up { server 127.0.0.1:%d; keepalive 64; }" % down.port if down else ""
+        up = "upstream up { server 127.0.0.1:%d; %s keepalive %d; }" % (
+            down.port, peers, keepalive) if down else ""
         where = """location ~ ^/w/(?<id>[^/]*)$ {
                 set $call $id.p;
                 proxy_pass http://up/w/$call$is_args$args;
                 proxy_http_version 1.1;
                 proxy_set_header Connection "";
-                proxy_buffering off;
-            }""" if down else """location ~ ^/w/(?<id>[^/]*)$ { return 200 "hello\\n"; }"""
+                %s
+            }""" % more if down else """location ~ ^/w/(?<id>[^/]*)$ { return 200 "hello\\n"; }"""
         with open(conf, "w") as f:
             f.write("""
 daemon off; worker_processes %d; pid %s/pid; error_log stderr warn;
@@ -304,7 +310,7 @@ http {
     %s
     server { listen 127.0.0.1:%d backlog=2048; set $call ""; root %s/www; %s }
 }
-""" % (workers, prefix, prefix, prefix, prefix, prefix, prefix, prefix, up, port, prefix, where))
+""" % (workers, prefix, prefix, prefix, prefix, prefix, prefix, prefix, up + shared, port, prefix, where))
         p = Proc(self, name, ["nginx", "-c", conf, "-p", prefix])
         wait_for("nginx", lambda: p.alive() and answers(port))
         wait_for("nginx workers", lambda: len(children(p.pid)) == workers)

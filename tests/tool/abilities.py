@@ -92,6 +92,7 @@ ABILITIES = {
     "java >= 17": lambda: _version(r"(?:openjdk|java) (\d+)", "java", "--version") >= (17,),
     "Go >= 1.21": lambda: _version(r"go(\d+)\.(\d+)", "go", "version") >= (1, 21),
     "gunicorn from PyPI": _python_package("gunicorn"),
+    "aiohttp from PyPI": _python_package("aiohttp"),
     "uvicorn and httpx from PyPI": _python_package("uvicorn", "httpx"),
     "a built Jaeger (Go >= 1.21 and its module proxy)": _built("jaeger"),
     "a Go server (Go >= 1.21)": _built("tests/live/goserver"),
