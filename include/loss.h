@@ -22,6 +22,7 @@
 	LOSS(IOV_CUT, "payload.iov_cut", "calls with more vector segments than are looked at")     \
 	/* receive */                                                                              \
 	LOSS(EVENT_BAD, "event.bad", "records with an impossible size or kind")                    \
+	LOSS(EVENT_NO_MEMORY, "event.memory", "records that found no memory")                      \
 	LOSS(EVENT_LATE, "event.late", "records that came after their time window")                \
 	/* stream */                                                                               \
 	LOSS(CONN_UNKNOWN, "conn.unknown", "payload records of a connection never announced")      \

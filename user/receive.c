@@ -250,15 +250,19 @@ int receive__push(struct receive *receive, const void *record, size_t size)
 		return 0;
 	}
 	block = block__with(receive, size);
-	if (!block)
+	if (!block) {
+		receive->stats->lost[LOSS_EVENT_NO_MEMORY]++;
 		return -ENOMEM;
+	}
 	entry = (struct entry){ .time_ns = event->time_ns,
 				.arrival = receive->arrivals++,
 				.block = block,
 				.event = (const void *)(block->bytes + block->used) };
 	memcpy(block->bytes + block->used, event, size);
-	if (heap__push(receive, entry))
+	if (heap__push(receive, entry)) {
+		receive->stats->lost[LOSS_EVENT_NO_MEMORY]++;
 		return -ENOMEM;
+	}
 	block->used += (uint32_t)size;
 	block->live++;
 	while (receive->bytes > RECEIVE_BYTES_MAX && receive->count)

@@ -14,9 +14,9 @@
 #include "settings.h"
 #include "stats.h"
 
-#define FLOW_BYTES_MAX	 (64u << 10) /* held per direction */
-#define STREAM_BYTES_MAX (64u << 20) /* held in all; the idlest are dropped beyond it */
-#define STREAM_CONNS_MAX 65536
+#define FLOW_BYTES_MAX	 (64u << 10)	     /* held per direction */
+#define STREAM_BYTES_MAX (64u << 20)	     /* held in all; the idlest are dropped beyond it */
+#define STREAM_CONNS_MAX (2 * CONNS_DEFAULT) /* the kernel forgets a connection first */
 
 /* When and by whom a byte was moved. */
 struct stamp {

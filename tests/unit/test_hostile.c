@@ -22,7 +22,7 @@ size_t __sanitizer_get_current_allocated_bytes(void); /* gcc has it without its 
 #define MIB	     (1ull << 20)
 #define US	     1000ull
 #define PIDS	     3
-#define CONN_MAX_MIB 160 /* 65536 connections with their decoders */
+#define CONN_MAX_MIB 80 /* STREAM_CONNS_MAX connections with their decoders */
 
 static const char GET[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 static const char OK[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

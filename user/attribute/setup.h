@@ -5,7 +5,7 @@
 
 #include "attribute/unit.h"
 
-#define SETUPS_MAX 65536
+#define SETUPS_MAX CONNS_DEFAULT
 
 struct setup {
 	uint64_t conn_id;
