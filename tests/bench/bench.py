@@ -93,7 +93,7 @@ def compare(run, port, server, traced, export, rounds, seconds):
         on = wrk(port, seconds)
         extra = (cpu_ns(server) - c) / on["requests"] - base
         time.sleep(0.05)
-        spent, rss = cpu_ns(agent.pid) - a, live.own_mib(agent.pid)
+        spent, rss = cpu_ns(agent.pid) - a, live.rss_mib(agent.pid)
         agent.end()
         spans = agent.count(r"spans: (\d+) made")
         for key, value in (("ratio", on["rps"] / off["rps"]), ("rps", off["rps"]), ("extra", extra),
@@ -158,7 +158,7 @@ def at_rate(args):
                                           str(server.port)])
                 assert load.wait(60) == 0
                 took = time.monotonic() - begun
-                spent, rss = cpu_ns(agent.pid) - a, live.own_mib(agent.pid)
+                spent, rss = cpu_ns(agent.pid) - a, live.rss_mib(agent.pid)
                 time.sleep(0.1)
                 agent.end()
                 spans = agent.count(r"spans: (\d+) made")
@@ -231,7 +231,7 @@ def small_things(args):
         a, at = cpu_ns(agent.pid), time.monotonic()
         time.sleep(10)
         idle = (cpu_ns(agent.pid) - a) / (time.monotonic() - at) / 1e7
-        rss = live.own_mib(agent.pid)
+        rss = live.rss_mib(agent.pid)
         with open("/proc/%d/statm" % agent.pid) as f:
             whole = int(f.read().split()[1]) * 4096 / 2**20
         agent.end()

@@ -334,18 +334,10 @@ def nginx_truth(path):
     return out
 
 
-def own_mib(pid):
-    """RSS without the ring buffers: their pages are the kernel's (counted there, and bounded),
-    and each is mapped twice, so that RSS shows them two times."""
-    rss, name = 0, ""
-    with open("/proc/%d/smaps" % pid) as f:
-        for line in f:
-            word = line.split()
-            if re.match(r"[0-9a-f]+-[0-9a-f]+$", word[0]):
-                name = word[5] if len(word) > 5 else ""
-            elif word[0] == "Rss:" and "bpf-map" not in name:
-                rss += int(word[1])
-    return rss / 1024
+def rss_mib(pid):
+    """all of it: the rings' pages and what libraries share included"""
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)) / 1024
 
 
 def realtime_ns():

@@ -356,7 +356,7 @@ def idle():
         a, at = cpu_s(agent.pid), time.monotonic()
         time.sleep(4)
         share = (cpu_s(agent.pid) - a) / (time.monotonic() - at)
-        rss = live.own_mib(agent.pid)
+        rss = live.rss_mib(agent.pid)
         agent.end()
         print("idle: %.2f %% CPU, %.1f MiB, ready after %.3f s" % (100 * share, rss, agent.ready_after))
         assert share < 0.01, "%.2f %% CPU" % (100 * share)
@@ -383,7 +383,7 @@ def rate():
         began = time.monotonic()
         assert load.wait(60) == 0
         took = time.monotonic() - began
-        memory = live.own_mib(agent.pid)
+        memory = live.rss_mib(agent.pid)
         time.sleep(0.2)
         agent.end()
         agent.check(run.served(load))

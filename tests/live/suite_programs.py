@@ -162,7 +162,7 @@ def nginx_1000():
         server = run.nginx(workers=2)
         agent = Agent(run, *[x for w in server.workers for x in ("--pid", w)])
         run.load(server.port, "-c", 1000, "-n", 10)
-        rss = live.own_mib(agent.pid)
+        rss = live.rss_mib(agent.pid)
         agent.end()
         agent.check(server.truth())
         print("RSS of the agent: %.1f MiB" % rss)
