@@ -378,9 +378,14 @@ static void on_unit(struct attribute *attribute, const struct event_unit *event)
 
 void attribute__event(struct attribute *attribute, const struct event *event)
 {
+	const struct event_conn_open *open = (const struct event_conn_open *)event;
 	const struct event_task *task = (const struct event_task *)event;
 
 	switch (event->kind) {
+	case EVENT_CONN_OPEN:
+		if (open->tuple.flags & CONN_MIDSTREAM && open->tuple.role != ROLE_CLIENT)
+			units__older(&attribute->units, event->pid);
+		break;
 	case EVENT_CONNECT:
 		on_connect(attribute, (const struct event_connect *)event);
 		break;

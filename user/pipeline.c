@@ -54,6 +54,7 @@ static void on_event(void *ctx, const struct event *event)
 	if (pipeline->tap.push)
 		pipeline->tap.push(pipeline->tap.ctx, event);
 	switch (event->kind) {
+	case EVENT_CONN_OPEN:
 	case EVENT_CONNECT:
 		stream__settle(pipeline->stream);
 		attribute__event(pipeline->attribute, event);

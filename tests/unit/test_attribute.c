@@ -506,13 +506,11 @@ static void nginx_doubts_a_second_call(void **state)
 	assert_parent(t, 3, 20, 0, 10, PARENT_BY_THREAD);
 }
 
-/* A worker that has slept since it read: an older request, unknown to us, may have timed out. */
-static void nginx_turns_end_when_it_sleeps(void **state)
+/* The worker reads, calls, reads the answer, sleeps, calls again. */
+static void nginx_sleeps_in_a_turn(struct trees *t)
 {
-	struct trees *t = *state;
 	struct stamp at = stamp_of(10, PID, 1);
 
-	trees__process(t, PID, RUNTIME_NGINX);
 	at.unit = 5;
 	trees__message(t, &in[0], MESSAGE_REQUEST, 10, at, NULL);
 	at.ns = 11;
@@ -525,8 +523,36 @@ static void nginx_turns_end_when_it_sleeps(void **state)
 	trees__message(t, &out[1], MESSAGE_REQUEST, 13, at, NULL);
 	answer(t, 0, 20, 1);
 	finish(t);
+}
+
+/* It served before the agent came: an older request, unknown to us, may have timed out. */
+static void nginx_turns_end_when_it_sleeps(void **state)
+{
+	struct trees *t = *state;
+	struct event_conn_open open = { .event = { .size = sizeof(open),
+						   .kind = EVENT_CONN_OPEN,
+						   .time_ns = 1,
+						   .pid = PID,
+						   .tid = PID },
+					.conn = 77,
+					.tuple = { .flags = CONN_MIDSTREAM } };
+
+	trees__process(t, PID, RUNTIME_NGINX);
+	attribute__event(t->attribute, &open.event);
+	nginx_sleeps_in_a_turn(t);
 	assert_parent(t, 0, 11, 0, 10, PARENT_BY_THREAD);
 	assert_root(t, 1, 13, ROOT_WHY_DOUBT);
+}
+
+/* All its requests are known: it has slept for something else (a page, a lock). */
+static void nginx_may_sleep_in_a_turn(void **state)
+{
+	struct trees *t = *state;
+
+	trees__process(t, PID, RUNTIME_NGINX);
+	nginx_sleeps_in_a_turn(t);
+	assert_parent(t, 0, 11, 0, 10, PARENT_BY_THREAD);
+	assert_parent(t, 1, 13, 0, 10, PARENT_BY_THREAD);
 }
 
 /* Two uploads at a time: the rest of the older one is read in silence, and then it calls. */
@@ -647,6 +673,7 @@ int main(void)
 		TEST(nginx_doubts_a_second_call),
 		TEST(nginx_doubts_beside_uploads),
 		TEST(nginx_turns_end_when_it_sleeps),
+		TEST(nginx_may_sleep_in_a_turn),
 		TEST(nginx_clears_on_merged_answers),
 		TEST(headers_win),
 		TEST(failed_connect_has_its_request),

@@ -8,9 +8,10 @@
  * - another open request waits for nothing that we see (a timer, a name, a limit): then the turn
  *   may be its, begun by an event that no socket shows;
  * - more of it is to be read: what is read in silence begins turns that are not seen;
- * - the worker has slept since the read: the turn is over. This holds also where the requests are
- *   not all known, as for a while after the agent came. When a body's end was told later than it
- *   was read, nobody knows; good enough only while there is one request.
+ * - the worker has slept since the read and served before the agent came: the turn is over, and a
+ *   request that is not known may have begun another one. (Where all are known, those that wait for
+ *   nothing that we see cast the doubt: a worker sleeps in the middle of a turn, too, when a page or
+ *   a lock is not at hand.)
  */
 #include "attribute/unit.h"
 
@@ -20,7 +21,7 @@ static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
 
 	if (cur && cur->open && (cur->calls || cur->connects))
 		return verdict_root(ROOT_WHY_DOUBT);
-	if (unit->slept != at->unit && (unit->mux || unit->slept))
+	if (unit->group->older && unit->slept != at->unit && (unit->mux || unit->slept))
 		return verdict_root(unit->open ? ROOT_WHY_DOUBT : ROOT_WHY_NO_REQUEST);
 	if (!unit->mux)
 		return unit__alone(unit);

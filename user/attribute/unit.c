@@ -228,6 +228,14 @@ static struct group *group__get(struct units *units, uint32_t pid)
 	return group;
 }
 
+void units__older(struct units *units, uint32_t pid)
+{
+	struct group *group = pid ? group__get(units, pid) : NULL;
+
+	if (group)
+		group->older = true;
+}
+
 /* Makes room: an idle unit that was never mux says nothing that a new entry would not say. An empty
  * group goes with its last unit unless it knows something (or the room is made for it). */
 static bool evict(struct units *units, const struct group *keep)
@@ -241,7 +249,7 @@ static bool evict(struct units *units, const struct group *keep)
 		if (unit->mux || unit->open)
 			continue;
 		unit__free(units, unit);
-		if (!group->units && !group->migrating && group != keep)
+		if (!group->units && !group->migrating && !group->older && group != keep)
 			group__free(units, group);
 		return true;
 	}

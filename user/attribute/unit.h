@@ -61,6 +61,7 @@ struct unit {
 struct group {
 	uint32_t pid;
 	bool migrating; /* work was seen to move between threads: they prove nothing */
+	bool older; /* it served before the agent came: requests may be open that are not known */
 	const struct unit_rules *rules;
 	struct process *process; /* that the rules are for; a reference: its address stays its own */
 	uint64_t version;	 /* of the processes that it was looked up in */
@@ -121,6 +122,7 @@ struct units {
 
 /* at->tid == 0 or a full table: NULL */
 struct unit *units__get(struct units *units, const struct stamp *at);
+void units__older(struct units *units, uint32_t pid); /* a connection of it was open before */
 void units__drop_unit(struct units *units, uint32_t pid, uint32_t tid);
 void units__drop_group(struct units *units, uint32_t pid);
 void units__age(struct units *units, uint64_t now_ns);
