@@ -232,14 +232,11 @@ def small_things(args):
         time.sleep(10)
         idle = (cpu_ns(agent.pid) - a) / (time.monotonic() - at) / 1e7
         rss = live.rss_mib(agent.pid)
-        with open("/proc/%d/statm" % agent.pid) as f:
-            whole = int(f.read().split()[1]) * 4096 / 2**20
         agent.end()
     lines.append("| start to ready, s (slowest of 10: %.3f) | %s |" % (max(ready),
                                                                       spread(ready, "%.3f")))
     lines.append("| CPU with no traced socket I/O, % of a core | {:.2f} |".format(idle))
-    lines.append("| memory idle, MiB (RSS with the ring buffer's two mappings: %.1f) | %.1f |" % (
-        whole, rss))
+    lines.append("| memory idle, MiB (RSS) | %.1f |" % rss)
     return lines
 
 
