@@ -21,9 +21,9 @@ endif
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-LIBS      := libbpf libelf libdw zlib libprotobuf-c libcurl yaml-0.1 uuid
+LIBS      := libbpf libelf libdw zlib liblzma libprotobuf-c libcurl yaml-0.1 uuid
 LIB_FLAGS  = $(shell $(PKG_CONFIG) --cflags $(LIBS))
-LDLIBS     = $(shell $(PKG_CONFIG) --libs $(LIBS))
+LDLIBS     = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lZydis
 
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings \
 	-Wpointer-arith -Wshadow -Wno-unused-parameter

@@ -8,7 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin # where nginx is, also for those who are not root
 
 # A plain word is a package; "command:package" is needed only where the command is missing, so
 # that a Node, Go or Java from elsewhere is left alone.
-BUILD="gcc make pkg-config clang libelf-dev libdw-dev zlib1g-dev libprotobuf-c-dev
+BUILD="gcc make pkg-config clang libelf-dev libdw-dev zlib1g-dev liblzma-dev libzydis-dev libprotobuf-c-dev
 	protobuf-c-compiler libcurl4-openssl-dev libyaml-dev uthash-dev uuid-dev libc6-dev"
 DEMO="nginx:nginx python3:python3 node:nodejs curl:curl"
 TESTS="$DEMO libcmocka-dev wrk:wrk python3-venv python3-yaml javac:default-jdk-headless go:golang-go
@@ -24,7 +24,7 @@ other_system() {
 	cat >&2 <<TEXT
 deps: this is ${PRETTY_NAME:-an unknown system}, not Debian 12 or 13 or Ubuntu 24.04: install by hand
   to build:  gcc, GNU make, pkg-config, clang >= 14 (with the BPF target), bpftool >= 7.2,
-             protoc-c, and the headers of libbpf >= $LIBBPF_MIN, libelf, libdw (elfutils), zlib,
+             protoc-c, and the headers of libbpf >= $LIBBPF_MIN, libelf, libdw (elfutils), zlib, liblzma, Zydis 4,
              protobuf-c, libcurl, libyaml, uthash, libuuid
   demo:      nginx, python3, node, curl
   tests:     cmocka, wrk, python3 with venv and yaml, a JDK, Go >= 1.21, clang-format 14, clang-tidy,

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "code/symbols.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "code/debugdata.h"
+
+#define STRINGS_MAX   (512u << 20)
+#define SYMBOLS_MAX   (16u << 20)
+#define CHUNK_SYMBOLS 2048
+#define OLD_VERSION   0x8000
+#define NAME_MAX_LEN  65536
+
+/* false: enough */
+typedef bool (*each_symbol)(void *ctx, struct slice name, const struct symbol *symbol);
+
+static enum symbol_kind kind_of(unsigned char info)
+{
+	switch (ELF64_ST_TYPE(info)) {
+	case STT_FUNC:
+		return SYMBOL_CODE;
+	case STT_OBJECT:
+	case STT_COMMON:
+		return SYMBOL_DATA;
+	case STT_TLS:
+		return SYMBOL_TLS;
+	case STT_GNU_IFUNC:
+		return SYMBOL_IFUNC;
+	default:
+		return SYMBOL_OTHER;
+	}
+}
+
+static bool give(const Elf64_Sym *sym, bool old, const char *strings, uint64_t size,
+		 each_symbol each, void *ctx)
+{
+	unsigned char type = ELF64_ST_TYPE(sym->st_info);
+
+	if (sym->st_shndx == SHN_UNDEF || type == STT_SECTION || type == STT_FILE ||
+	    sym->st_name == 0 || sym->st_name >= size)
+		return true;
+	const char *name = strings + sym->st_name;
+	size_t most = size - sym->st_name;
+	/* the table ends in a NUL, see each_in_table */
+	size_t n = strnlen(name, most < NAME_MAX_LEN ? most : NAME_MAX_LEN);
+	struct symbol symbol = {
+		.vaddr = sym->st_value,
+		.size = sym->st_size,
+		.kind = kind_of(sym->st_info),
+		.global = ELF64_ST_BIND(sym->st_info) != STB_LOCAL,
+		.old = old,
+	};
+
+	return each(ctx, slice(name, n), &symbol);
+}
+
+/* One number per symbol of the dynamic table; NULL: the names have no versions. */
+static uint16_t *load_versions(const struct image *image, const struct image_section *table,
+			       uint64_t count)
+{
+	void *versions = NULL;
+
+	for (uint32_t i = 0; i < image->section_count; i++) {
+		const struct image_section *s = &image->sections[i];
+
+		if (s->type != SHT_GNU_versym || s->size / sizeof(uint16_t) < count ||
+		    s->link >= image->section_count || &image->sections[s->link] != table)
+			continue;
+		if (image__load(image, s->offset, count * sizeof(uint16_t),
+				SYMBOLS_MAX * sizeof(uint16_t), &versions) == 0)
+			break;
+	}
+	return versions;
+}
+
+/* 1: enough, 0: to the end, or negative errno */
+static int each_in_table(const struct image *image, const struct image_section *table,
+			 each_symbol each, void *ctx)
+{
+	uint64_t count = table->size / sizeof(Elf64_Sym), done = 0;
+	Elf64_Sym *chunk;
+	uint16_t *versions = NULL;
+	void *strings = NULL;
+	int err;
+
+	if (table->entsize != sizeof(Elf64_Sym) || table->link >= image->section_count)
+		return -EBADMSG;
+	const struct image_section *names = &image->sections[table->link];
+
+	if (names->type != SHT_STRTAB || names->size == 0)
+		return -EBADMSG;
+	if (count > SYMBOLS_MAX)
+		return -E2BIG;
+	err = image__load(image, names->offset, names->size, STRINGS_MAX, &strings);
+	if (err)
+		return err;
+	chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk));
+	if (!chunk)
+		err = -ENOMEM;
+	else if (table->type == SHT_DYNSYM)
+		versions = load_versions(image, table, count);
+	while (!err && done < count) {
+		size_t n = count - done < CHUNK_SYMBOLS ? count - done : CHUNK_SYMBOLS;
+
+		err = image__read(image, table->offset + done * sizeof(*chunk), chunk,
+				  n * sizeof(*chunk));
+		for (size_t i = 0; !err && i < n; i++)
+			err = !give(&chunk[i], versions && versions[done + i] & OLD_VERSION,
+				    strings, names->size, each, ctx);
+		done += n;
+	}
+	free(versions);
+	free(chunk);
+	free(strings);
+	return err;
+}
+
+static int each_of_type(const struct image *image, uint32_t type, each_symbol each, void *ctx)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < image->section_count; i++) {
+		if (image->sections[i].type == type)
+			err = each_in_table(image, &image->sections[i], each, ctx);
+	}
+	return err;
+}
+
+/* Damage in one table does not hide the other ones; it is told when nothing was found. */
+static int each_of_all(const struct image *image, each_symbol each, void *ctx)
+{
+	struct image *inner = NULL;
+
+	if (!image->x86_64)
+		return -ENOTSUP;
+	int full = each_of_type(image, SHT_SYMTAB, each, ctx);
+
+	if (full > 0)
+		return full;
+	int dynamic = each_of_type(image, SHT_DYNSYM, each, ctx);
+
+	if (dynamic > 0)
+		return dynamic;
+	int mini = debugdata__open(image, &inner);
+
+	if (!mini) {
+		mini = inner->x86_64 ? each_of_type(inner, SHT_SYMTAB, each, ctx) : -EBADMSG;
+		image__free(inner);
+	} else if (mini == -ENOENT) {
+		mini = 0;
+	}
+	return full ? full : dynamic ? dynamic : mini;
+}
+
+/* --- by name ------------------------------------------------------------------------------ */
+
+struct wish_node {
+	struct symbol_wish *wish;
+	UT_hash_handle hh;
+};
+
+struct wishes {
+	struct wish_node *by_name;
+	size_t open;
+	uint64_t lengths[4]; /* bit set: names of that length are wanted (255: that or longer) */
+};
+
+static bool grant(void *ctx, struct slice name, const struct symbol *symbol)
+{
+	struct wishes *wishes = ctx;
+	size_t length = name.n < 255 ? name.n : 255;
+	struct wish_node *node;
+
+	if (!(wishes->lengths[length / 64] >> (length % 64) & 1))
+		return true;
+	HASH_FIND(hh, wishes->by_name, name.p, name.n, node);
+	if (!node || (node->wish->found && (symbol->old || !node->wish->symbol.old)))
+		return true;
+	node->wish->symbol = *symbol;
+	node->wish->found = true;
+	if (!symbol->old)
+		wishes->open--;
+	return wishes->open > 0;
+}
+
+int symbols__find(const struct image *image, struct symbol_wish *wishes, size_t count)
+{
+	struct wishes all = { 0 };
+	struct wish_node *nodes, *same;
+	int found = 0;
+
+	if (count > SYMBOL_WISHES_MAX)
+		return -E2BIG;
+	nodes = calloc(count ? count : 1, sizeof(*nodes));
+	if (!nodes)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = strlen(wishes[i].name), length = n < 255 ? n : 255;
+
+		wishes[i].found = false;
+		HASH_FIND(hh, all.by_name, wishes[i].name, n, same);
+		if (same)
+			continue;
+		nodes[i].wish = &wishes[i];
+		HASH_ADD_KEYPTR(hh, all.by_name, wishes[i].name, n, &nodes[i]);
+		all.lengths[length / 64] |= 1ull << (length % 64);
+		all.open++;
+	}
+	int err = all.open ? each_of_all(image, grant, &all) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		HASH_FIND(hh, all.by_name, wishes[i].name, strlen(wishes[i].name), same);
+		if (same && same->wish != &wishes[i]) {
+			wishes[i].found = same->wish->found;
+			wishes[i].symbol = same->wish->symbol;
+		}
+		found += wishes[i].found;
+	}
+	HASH_CLEAR(hh, all.by_name);
+	free(nodes);
+	return err < 0 && !found ? err : found;
+}
+
+int symbols__get(const struct image *image, const char *name, struct symbol *ret)
+{
+	struct symbol_wish wish = { .name = name };
+	int n = symbols__find(image, &wish, 1);
+
+	if (n <= 0)
+		return n ? n : -ENOENT;
+	*ret = wish.symbol;
+	return 0;
+}
+
+int symbols__first(const struct image *image, const char *const *names, struct symbol *ret)
+{
+	struct symbol_wish wishes[SYMBOL_WISHES_MAX];
+	size_t count = 0;
+
+	while (count < SYMBOL_WISHES_MAX && names[count]) {
+		wishes[count].name = names[count];
+		count++;
+	}
+	int n = symbols__find(image, wishes, count);
+
+	for (size_t i = 0; n > 0 && i < count; i++) {
+		if (wishes[i].found) {
+			*ret = wishes[i].symbol;
+			return (int)i;
+		}
+	}
+	return n < 0 ? n : -ENOENT;
+}
+
+/* --- by pattern --------------------------------------------------------------------------- */
+
+struct matching {
+	const char *pattern;
+	symbols_visit visit;
+	void *ctx;
+};
+
+/* Linear but for the last '*', which is tried again further on. */
+static bool matches(const char *pattern, struct slice name)
+{
+	const char *star = NULL;
+	size_t at = 0, again = 0;
+
+	while (at < name.n) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			again = at;
+		} else if (*pattern == name.p[at]) {
+			pattern++;
+			at++;
+		} else if (star) {
+			pattern = star;
+			at = ++again;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+static bool visit_matching(void *ctx, struct slice name, const struct symbol *symbol)
+{
+	const struct matching *matching = ctx;
+
+	if (matching->pattern && !matches(matching->pattern, name))
+		return true;
+	return matching->visit(matching->ctx, name, symbol);
+}
+
+int symbols__each(const struct image *image, const char *pattern, symbols_visit visit, void *ctx)
+{
+	struct matching matching = { pattern, visit, ctx };
+	int err = each_of_all(image, visit_matching, &matching);
+
+	return err < 0 ? err : 0;
+}
+
+/* --- by address --------------------------------------------------------------------------- */
+
+struct at {
+	uint64_t vaddr;
+	char *name;
+	size_t size;
+	struct symbol *symbol;
+	bool found;
+};
+
+static bool visit_at(void *ctx, struct slice name, const struct symbol *symbol)
+{
+	struct at *at = ctx;
+	size_t n = name.n < at->size ? name.n : at->size - 1;
+
+	if ((symbol->kind != SYMBOL_CODE && symbol->kind != SYMBOL_IFUNC) ||
+	    at->vaddr < symbol->vaddr || at->vaddr - symbol->vaddr >= symbol->size)
+		return true;
+	memcpy(at->name, name.p, n);
+	at->name[n] = '\0';
+	*at->symbol = *symbol;
+	at->found = true;
+	return false;
+}
+
+int symbols__at(const struct image *image, uint64_t vaddr, char *name, size_t size,
+		struct symbol *ret)
+{
+	struct at at = { vaddr, name, size, ret, false };
+
+	if (size == 0)
+		return -EINVAL;
+	int err = each_of_all(image, visit_at, &at);
+
+	return at.found ? 0 : err < 0 ? err : -ENOENT;
+}
+
+/* --- thread-local ------------------------------------------------------------------------- */
+
+int symbols__tls_offset(const struct image *image, const struct symbol *symbol, int64_t *ret)
+{
+	if (symbol->kind != SYMBOL_TLS)
+		return -EINVAL;
+	if (image->type != ET_EXEC && !image->main)
+		return -ENOTSUP;
+	for (uint32_t i = 0; i < image->segment_count; i++) {
+		const struct image_segment *s = &image->segments[i];
+		uint64_t align = s->align ? s->align : 1;
+
+		if (s->type != PT_TLS)
+			continue;
+		if (align & (align - 1) || symbol->vaddr >= s->memsz)
+			return -EBADMSG;
+		/* the block ends at fs:0, but for what its own alignment asks for */
+		uint64_t pad = (0 - s->vaddr - s->memsz) & (align - 1);
+
+		*ret = (int64_t)(symbol->vaddr - s->memsz - pad);
+		return 0;
+	}
+	return -EBADMSG;
+}
