@@ -31,6 +31,7 @@ struct line { /* a connection with exchanges */
 struct pair {
 	struct stats *stats;
 	struct ids *ids;
+	struct processes *processes;
 	struct exchange_sink next;
 	struct line *lines;
 	struct line *last; /* found; a message asks three times */
@@ -48,6 +49,7 @@ struct pair *pair__new(const struct pair_opts *opts, struct exchange_sink next)
 		return NULL;
 	pair->stats = opts->stats;
 	pair->ids = opts->ids;
+	pair->processes = opts->processes;
 	pair->next = next;
 	return pair;
 }
@@ -141,8 +143,21 @@ static void finish(struct pair *pair, struct line *line, struct exchange *exchan
 	step(pair, exchange, EXCHANGE_DONE);
 }
 
-static struct exchange *make_exchange(struct pair *pair, const struct conn *conn)
+/*
+ * Whose is it? A socket may be shared by forked processes, be passed on to another one, or stay
+ * open over an exec: it is not the connection that tells, but who moved the request's first byte.
+ */
+static struct process *process_of(const struct pair *pair, const struct conn *conn, uint32_t pid)
 {
+	struct process *process =
+		pid && pair->processes ? processes__find(pair->processes, pid) : NULL;
+
+	return process ? process : conn->process;
+}
+
+static struct exchange *make_exchange(struct pair *pair, const struct conn *conn, uint32_t pid)
+{
+	struct process *process = process_of(pair, conn, pid);
 	struct exchange *exchange = exchange__new();
 
 	if (!exchange)
@@ -154,7 +169,7 @@ static struct exchange *make_exchange(struct pair *pair, const struct conn *conn
 	}
 	exchange->conn_id = conn->id;
 	exchange->tuple = conn->tuple;
-	exchange->process = process__ref(conn->process);
+	exchange->process = process__ref(process);
 	if (conn->tuple.flags & CONN_MIDSTREAM)
 		exchange->flags |= MESSAGE_MIDSTREAM;
 	return exchange;
@@ -216,7 +231,7 @@ static void request_begins(struct pair *pair, struct conn *conn, const struct me
 	exchange = take_early(pair, line, message);
 	/* once one is skipped all are, until the responses have caught up: order is all we have */
 	if (!exchange && !line->skipped && line->count < PIPELINE_MAX && pair->open < PAIR_OPEN_MAX)
-		exchange = make_exchange(pair, conn);
+		exchange = make_exchange(pair, conn, message->first.pid);
 	if (!exchange) {
 		line->skipped++;
 		pair->stats
@@ -303,7 +318,7 @@ static void keep_early(struct pair *pair, struct line *line, struct conn *conn,
 	/* a first response may answer what was sent before the agent came */
 	if (message->dir == DIR_IN && line->seen && !(message->flags & MESSAGE_AFTER_GAP) &&
 	    pair->early_count < PAIR_OPEN_MAX)
-		exchange = make_exchange(pair, conn);
+		exchange = make_exchange(pair, conn, message->first.pid);
 	if (!exchange) {
 		pair->stats->lost[LOSS_RESPONSE_ALONE]++;
 		return;
@@ -488,7 +503,7 @@ struct message_sink pair__sink(struct pair *pair)
 void pair__connect_failed(struct pair *pair, const struct conn *conn, const struct stamp *at,
 			  uint32_t error)
 {
-	struct exchange *exchange = make_exchange(pair, conn);
+	struct exchange *exchange = make_exchange(pair, conn, conn->pid);
 
 	if (!exchange) {
 		pair->stats->lost[LOSS_PAIR_FULL]++;

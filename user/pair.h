@@ -20,7 +20,8 @@
 
 struct pair_opts {
 	struct stats *stats;
-	struct ids *ids; /* borrowed; every exchange gets its context here */
+	struct ids *ids;	     /* borrowed; every exchange gets its context here */
+	struct processes *processes; /* borrowed; NULL: an exchange is its connection's process's */
 };
 
 struct pair *pair__new(const struct pair_opts *opts, struct exchange_sink next);

@@ -107,7 +107,9 @@ static bool make_exchange_stages(struct pipeline *p, const struct pipeline_opts 
 	struct sample_opts sample = { .stats = opts->stats, .sampler = opts->sampler };
 	struct join_opts join = { .stats = opts->stats, .ids = p->ids };
 	struct attribute_opts attribute = { .stats = opts->stats, .processes = opts->processes };
-	struct pair_opts pair = { .stats = opts->stats, .ids = p->ids };
+	struct pair_opts pair = { .stats = opts->stats,
+				  .ids = p->ids,
+				  .processes = opts->processes };
 
 	p->describe = describe__new(&describe, opts->next);
 	p->sample = sample__new(&sample, (struct exchange_sink){ to_describe, p });

@@ -53,7 +53,7 @@ static int setup(void **state)
 	struct log *log = calloc(1, sizeof(*log));
 
 	log->ids = ids__new_seeded(3);
-	log->pair = pair__new(&(struct pair_opts){ &log->stats, log->ids },
+	log->pair = pair__new(&(struct pair_opts){ &log->stats, log->ids, NULL },
 			      (struct exchange_sink){ on_step, log });
 	log->sink = pair__sink(log->pair);
 	*state = log;
@@ -356,6 +356,40 @@ static void failed_connect(void **state)
 	assert_int_equal(log->done[0]->end_ns, 500);
 }
 
+/* A socket that is shared, or passed on: each request is whose who read its first byte. */
+static void shared_by_processes(void **state)
+{
+	struct log *log = *state;
+	struct processes *processes = processes__new();
+	struct conn conn = make_conn(1, true);
+	struct pair_opts opts = { &log->stats, log->ids, processes };
+	struct process *known[3];
+
+	pair__free(log->pair);
+	log->pair = pair__new(&opts, (struct exchange_sink){ on_step, log });
+	log->sink = pair__sink(log->pair);
+	for (uint32_t i = 0; i < 3; i++) {
+		known[i] = process__new(10 + i, 0, RUNTIME_NATIVE, NULL);
+		assert_int_equal(processes__add(processes, known[i]), 0);
+	}
+	conn.pid = 10;
+	conn.process = known[0];
+	for (uint32_t i = 0; i < 4; i++) { /* nobody knows 13 */
+		struct message m = make_message(MESSAGE_REQUEST, DIR_IN, 50 * i,
+						stamp_of(100 * i + 10, 10 + i, 10 + i), "head");
+
+		log->sink.begin(log->sink.ctx, &conn, &m);
+		log->sink.end(log->sink.ctx, &conn, &m);
+		res(log, &conn, ALL, 100 * i + 20);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_ptr_equal(log->done[i]->process, known[i]);
+	assert_ptr_equal(log->done[3]->process, known[0]);
+	for (int i = 0; i < 3; i++)
+		process__unref(known[i]);
+	processes__free(processes);
+}
+
 /* Any sequence of messages: no crash, no leak, every exchange that began is done once. */
 static void any_sequence(void **state)
 {
@@ -402,6 +436,7 @@ int main(void)
 		TEST(by_key_in_any_order),
 		TEST(early_response_waits_for_its_request),
 		TEST(failed_connect),
+		TEST(shared_by_processes),
 		TEST(any_sequence),
 	};
 
