@@ -229,7 +229,9 @@ int socket__bootstrap(struct bpf_iter__task_file *ctx)
 	entry = conn__adopt(sk, family, pid_tgid, 0, 0);
 	if (!entry)
 		return 0;
-	entry->flags |= ENTRY_MIDSTREAM;
+	/* TCP's counters tell whether anything passed before; Unix sockets have none */
+	if (family == AF_UNIX)
+		entry->flags |= ENTRY_MIDSTREAM;
 	if (!(entry->flags & ENTRY_OPEN_SENT))
 		conn__announce(sk, entry, pid_tgid, bpf_ktime_get_ns());
 	return 0;

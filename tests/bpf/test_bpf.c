@@ -707,6 +707,30 @@ static void test_bootstrap(void **state)
 	drive__compare(HEAD);
 }
 
+static void idle_at_first(int ends[2])
+{
+	drive__pause();
+	by_read_write(ends);
+}
+
+/* Nothing has passed before the bootstrap: what comes is whole. */
+static void test_bootstrap_idle(void **state)
+{
+	if (!features.has[FEATURE_ITER_FILE])
+		skip();
+	drive__start(load, DRIVE_V4, idle_at_first, true);
+	drive__await_pause(load);
+	assert_int_equal(load__trace(load, drive_child), 0);
+	assert_int_equal(load__bootstrap(load, drive_child), 0);
+	drive__resume();
+	drive__finish(load);
+	assert_int_equal(drive__count(EVENT_CONN_OPEN), 2);
+	assert_false(drive__open(0)->tuple.flags & CONN_MIDSTREAM);
+	assert_false(drive__open(1)->tuple.flags & CONN_MIDSTREAM);
+	assert_int_equal(drive__open(1)->tuple.role, ROLE_SERVER);
+	drive__compare(HEAD);
+}
+
 /* The server's end is read four times: it blocks, it does not, epoll watches it, epoll has let go. */
 static void watched(int ends[2])
 {
@@ -1068,6 +1092,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_midstream),
 		cmocka_unit_test(test_bootstrap),
+		cmocka_unit_test(test_bootstrap_idle),
 		cmocka_unit_test(test_large_body),
 		cmocka_unit_test(test_capture_all),
 		cmocka_unit_test(test_capture_none),
