@@ -29,8 +29,8 @@ int discover__scan(const struct discover_opts *opts, void (*found)(void *ctx, ui
 		   void *ctx);
 bool discover__matches_exe(const struct discover_opts *opts, uint32_t pid);
 bool discover__matches_port(const struct discover_opts *opts, uint16_t port);
-/* pids of the descendants of pid, at most max; returns how many */
-int discover__children(uint32_t pid, uint32_t *ret_pids, int max);
+/* pids of all descendants of `parents`, at most max, without the parents; returns how many */
+int discover__children(const uint32_t *parents, int count, uint32_t *ret_pids, int max);
 /* The agent's own resource, also the fallback of spans without a known process. */
 struct resource *discover__host_resource(void);
 

@@ -8,8 +8,11 @@
 
 #include "base/clock.h"
 
+#define LOOKS_MAX 16 /* for what began while the last look was under way */
+
 struct target {
 	uint32_t pid;
+	bool traced;	   /* the kernel knows */
 	uint64_t ended_ns; /* 0: alive */
 	UT_hash_handle hh;
 };
@@ -88,8 +91,11 @@ static int know(struct targets *targets, struct process *process)
 
 static void trace(struct targets *targets, uint32_t pid)
 {
-	if (!targets->load)
+	struct target *target = find(targets, pid);
+
+	if (!targets->load || target->traced)
 		return;
+	target->traced = true;
 	/* the bit first: a socket that opens between the two is met by its events */
 	load__trace(targets->load, pid);
 	load__bootstrap(targets->load, pid);
@@ -108,13 +114,16 @@ static int enter(struct targets *targets, uint32_t pid)
 		targets->alive++;
 	} else if (target->ended_ns) { /* the number is in use again */
 		target->ended_ns = 0;
+		target->traced = false;
 		targets->alive++;
 	}
 	targets->empty_since = 0;
 	return 0;
 }
 
-int targets__add(struct targets *targets, uint32_t pid, struct buf *why)
+/* born: in a traced process, so that the kernel has followed it from its first instruction. What it
+ * has inherited is known from its parent; to look for it again would take its own for older. */
+static int add(struct targets *targets, uint32_t pid, bool born, struct buf *why)
 {
 	struct target *target = find(targets, pid);
 	struct process *process;
@@ -133,9 +142,16 @@ int targets__add(struct targets *targets, uint32_t pid, struct buf *why)
 	process__unref(process);
 	if (!err)
 		err = enter(targets, pid);
+	if (!err && born)
+		find(targets, pid)->traced = true;
 	if (!err)
 		trace(targets, pid);
 	return err;
+}
+
+int targets__add(struct targets *targets, uint32_t pid, struct buf *why)
+{
+	return add(targets, pid, false, why);
 }
 
 static void found(void *ctx, uint32_t pid)
@@ -146,13 +162,27 @@ static void found(void *ctx, uint32_t pid)
 	buf__release(&why);
 }
 
-static void add_children(struct targets *targets, uint32_t pid)
+/* All that runs now, but for what was named by --pid. */
+static void look(struct targets *targets)
 {
-	uint32_t pids[1024];
-	int n = discover__children(pid, pids, 1024);
+	unsigned int count = 0, have = HASH_COUNT(targets->table);
+	struct target *target, *next;
+	uint32_t *pids;
+	int n;
 
+	if (options__waits(targets->options))
+		discover__scan(&targets->discover, found, targets);
+	pids = targets->options->follow_children ? malloc((have + TARGETS_MAX) * sizeof(*pids)) :
+						   NULL;
+	if (!pids)
+		return;
+	HASH_ITER(hh, targets->table, target, next)
+		if (count < have)
+			pids[count++] = target->pid;
+	n = discover__children(pids, (int)count, pids + count, TARGETS_MAX);
 	for (int i = 0; i < n; i++)
-		found(targets, pids[i]);
+		found(targets, pids[count + i]);
+	free(pids);
 }
 
 int targets__find(struct targets *targets, struct buf *why)
@@ -169,14 +199,7 @@ int targets__find(struct targets *targets, struct buf *why)
 			return err;
 		why->n = mark;
 	}
-	if (options__waits(options))
-		discover__scan(&targets->discover, found, targets);
-	if (options->follow_children) {
-		struct target *target, *next;
-
-		HASH_ITER(hh, targets->table, target, next)
-			add_children(targets, target->pid);
-	}
+	look(targets);
 	return 0;
 }
 
@@ -186,6 +209,15 @@ void targets__trace(struct targets *targets)
 
 	HASH_ITER(hh, targets->table, target, next)
 		trace(targets, target->pid);
+	/* The probes report what begins from now on; what began after the first look is still to be
+	 * found, and what that has forked before its own bit was set, ... */
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		unsigned int before = HASH_COUNT(targets->table);
+
+		look(targets);
+		if (HASH_COUNT(targets->table) == before)
+			break;
+	}
 }
 
 /* --- changes ---------------------------------------------------------------------------- */
@@ -198,7 +230,7 @@ static void on_fork(struct targets *targets, uint32_t parent_pid, uint32_t pid)
 
 	if (!targets->options->follow_children || !find(targets, parent_pid))
 		return;
-	int err = targets__add(targets, pid, &why);
+	int err = add(targets, pid, true, &why);
 
 	if (err == -ESRCH && parent) {
 		struct process *process = process__new(pid, 0, parent->runtime, parent->resource);

@@ -489,11 +489,11 @@ static void live_process(void **state)
 	assert_true(best < 5 * NSEC_PER_MSEC);
 	print_message("discover__process: %llu us\n", (unsigned long long)(best / 1000));
 
-	uint32_t children[4];
+	uint32_t children[4], self = (uint32_t)getpid();
 
-	assert_int_equal(discover__children((uint32_t)getpid(), children, 4), 1);
+	assert_int_equal(discover__children(&self, 1, children, 4), 1);
 	assert_int_equal(children[0], pid);
-	assert_int_equal(discover__children((uint32_t)getpid(), children, 0), 0);
+	assert_int_equal(discover__children(&self, 1, children, 0), 0);
 
 	kill(pid, SIGKILL);
 	siginfo_t info;
@@ -565,7 +565,9 @@ static void other_namespaces(void **state)
 	proc_root = "";
 	pid_t pid = start_child(move_and_listen);
 
-	assert_int_equal(discover__children((uint32_t)pid, &child, 1), 1);
+	uint32_t parent = (uint32_t)pid;
+
+	assert_int_equal(discover__children(&parent, 1, &child, 1), 1);
 	struct process *process = find(child, &opts);
 
 	has_int(process, "process.pid", child);

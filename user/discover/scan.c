@@ -261,26 +261,33 @@ static bool note_parent(void *ctx, uint32_t pid)
 	return true;
 }
 
-/* Breadth first: each one found is a parent to look for. */
-int discover__children(uint32_t pid, uint32_t *ret_pids, int max)
+static void take_children(struct family *family, uint32_t parent, uint32_t *ret_pids, int *count,
+			  int max)
+{
+	for (size_t i = 0; i < family->count && *count < max; i++) {
+		struct kin *kin = &family->kin[i];
+
+		if (kin->ppid != parent || kin->taken)
+			continue;
+		kin->taken = true;
+		ret_pids[(*count)++] = kin->pid;
+	}
+}
+
+/* Breadth first: each one found is a parent to look for. One walk over /proc, whoever is asked for. */
+int discover__children(const uint32_t *parents, int count, uint32_t *ret_pids, int max)
 {
 	struct family family = { 0 };
-	uint32_t parent = pid;
-	int count = 0;
+	int found = 0;
 
 	proc__each(note_parent, &family);
-	for (int next = 0;; parent = ret_pids[next++]) {
-		for (size_t i = 0; i < family.count && count < max; i++) {
-			struct kin *kin = &family.kin[i];
-
-			if (kin->ppid != parent || kin->taken || kin->pid == pid)
-				continue;
-			kin->taken = true;
-			ret_pids[count++] = kin->pid;
-		}
-		if (next >= count)
-			break;
-	}
+	for (size_t i = 0; i < family.count; i++)
+		for (int j = 0; j < count && !family.kin[i].taken; j++)
+			family.kin[i].taken = family.kin[i].pid == parents[j];
+	for (int i = 0; i < count; i++)
+		take_children(&family, parents[i], ret_pids, &found, max);
+	for (int i = 0; i < found; i++)
+		take_children(&family, ret_pids[i], ret_pids, &found, max);
 	free(family.kin);
-	return count;
+	return found;
 }
