@@ -11,7 +11,10 @@ import time
 PORT = int(os.environ["PORT"])
 
 
-def tell(ident, method="GET", req=0, resp=0, status=200, error=None):
+CUT = ("connection_closed", "ECONNRESET", "EPIPE")  # which of them is a matter of microseconds
+
+
+def tell(ident, method="GET", req=0, resp=0, status=200, error=""):
     line = dict(side="client", id=ident, method=method, req=req, resp=resp, pid=os.getpid())
     line["status"] = status
     line["error"] = error
@@ -93,6 +96,105 @@ def chunked_both_ways():
     tell("chunks", "POST", req=9, resp=11)
 
 
+def chunked_with_extras():
+    """extensions on every chunk, the last one too, and trailers"""
+    with dial() as s:
+        s.sendall(head("extras", "trailers", "POST", b"Transfer-Encoding: chunked\r\nTrailer: X-T\r\n"))
+        s.sendall(b'4;a=b;c="d;e"\r\nwiki\r\n5 ; x\r\npedia\r\n')
+        s.sendall(b"0;last\r\nX-T: 1\r\nX-U: 2\r\n\r\n")
+        drain(s, b"X-Sum: 11\r\n\r\n")
+        s.sendall(head("extras-next", "ok"))
+        drain(s, b"ok")
+    tell("extras", "POST", req=9, resp=11)
+    tell("extras-next", resp=2)
+
+
+def pipelined_16():
+    """16 at once, with bodies both ways"""
+    got, wanted = b"", 16
+    with dial() as s:
+        s.sendall(b"".join(head("deep-%d" % i, "chunked" if i % 2 else "ok", "POST",
+                                b"Content-Length: %d\r\n" % i) + b"b" * i for i in range(wanted)))
+        while got.count(b"ok") + got.count(b"0\r\n\r\n") < wanted:
+            got += s.recv(65536)
+    for i in range(wanted):
+        tell("deep-%d" % i, "POST", req=i, resp=11 if i % 2 else 2)
+
+
+def early():
+    """answered before the body has been sent, which is then sent all the same"""
+    with dial() as s:
+        s.sendall(head("early", "early", "POST", b"Content-Length: 9\r\n"))
+        drain(s, b"ok")
+        time.sleep(0.02)
+        s.sendall(b"some ")
+        time.sleep(0.02)
+        s.sendall(b"body")
+        s.sendall(head("early-next", "ok"))
+        drain(s, b"ok")
+    tell("early", "POST", req=9, resp=2)
+    tell("early-next", resp=2)
+
+
+def refused_body(ident, extra=b"", sent=b""):
+    """answered before the body is complete, which it never will be"""
+    with dial() as s:
+        s.sendall(head(ident, "refuse", "PUT", b"Content-Length: 100000\r\n" + extra) + sent)
+        drain(s, b"much")
+    tell(ident, "PUT", req=len(sent), resp=4, status=413, error="413")
+
+
+def impatient_expect():
+    """asks for the 100 and does not wait for it"""
+    with dial() as s:
+        s.sendall(head("impatient", "100", "PUT", b"Expect: 100-continue\r\nContent-Length: 4\r\n") +
+                  b"data")
+        drain(s, b"ok")
+    tell("impatient", "PUT", req=4, resp=2)
+
+
+def half_closed():
+    """all is said on this side, and the answer still comes"""
+    with dial() as s:
+        s.sendall(head("half", "chunked", "POST", b"Content-Length: 4\r\n") + b"half")
+        s.shutdown(socket.SHUT_WR)
+        drain(s)
+    tell("half", "POST", req=4, resp=11)
+    with dial() as s:
+        s.sendall(head("half-0", "ok") + head("half-1", "until-close"))
+        s.shutdown(socket.SHUT_WR)
+        drain(s)
+    tell("half-0", resp=2)
+    tell("half-1", resp=77)
+
+
+def keep_alive_timeout():
+    """the server ends the idle connection, which the client notices before or after it asks again"""
+    with dial() as s:
+        s.sendall(head("idle", "idle"))
+        drain(s, b"ok")
+        drain(s)
+    tell("idle", resp=2)
+    with dial() as s:
+        s.sendall(head("idle-2", "idle"))
+        drain(s, b"ok")
+        time.sleep(0.3)
+        s.sendall(head("stale", "ok"))
+        drain(s)
+    tell("idle-2", resp=2)
+    tell("stale", status=None, resp=None, error=CUT)
+
+
+def aborted(ident, extra, sent, req, reset):
+    """the client goes within the body"""
+    with dial() as s:
+        s.sendall(head(ident, "ok", "POST", extra) + sent)
+        time.sleep(0.03)
+        if reset:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    tell(ident, "POST", status=None, resp=None, req=req, error="no_response")
+
+
 def upgrade():
     with dial() as s:
         s.sendall(head("upgrade", "upgrade", "GET", b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -108,7 +210,7 @@ def silent():
     with dial() as s:
         s.sendall(head("silent", "silent"))
         time.sleep(0.3)
-    tell("silent", status=None, resp=None)
+    tell("silent", status=None, resp=None, error="no_response")
 
 
 def reset_by_us():
@@ -116,7 +218,7 @@ def reset_by_us():
         s.sendall(head("byus", "silent"))
         time.sleep(0.05)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    tell("byus", status=None, resp=None)
+    tell("byus", status=None, resp=None, error="no_response")
 
 
 def refused():
@@ -145,13 +247,25 @@ simple("500", b"oops", resp=4, status=500, error="500")
 simple("bare-lf", b"ok", resp=2)
 simple("until-close", None, resp=77)
 simple("ok", b"ok", method="DELETE", resp=2)
-simple("close", None, status=None, resp=None)
+simple("close", None, status=None, resp=None, error="connection_closed")
 simple("reset", None, status=None, resp=None, error="ECONNRESET")
-simple("cut", None, status=200, resp=None)
+simple("cut", None, status=200, resp=50, error="connection_closed")
 one_byte()
 pipelined()
 expect()
 chunked_both_ways()
+chunked_with_extras()
+pipelined_16()
+early()
+refused_body("refused", sent=b"z" * 70)
+refused_body("refused-expect", b"Expect: 100-continue\r\n")
+impatient_expect()
+half_closed()
+keep_alive_timeout()
+for how in ("fin", "rst"):
+    aborted("gone-" + how, b"Content-Length: 1000\r\n", b"a" * 500, 500, how == "rst")
+    aborted("gone-chunk-" + how, b"Transfer-Encoding: chunked\r\n", b"6\r\nwhole.\r\n10\r\nhalf", None,
+            how == "rst")
 upgrade()
 silent()
 reset_by_us()

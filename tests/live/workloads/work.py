@@ -8,7 +8,7 @@ import urllib.parse
 
 def tell(**kv):
     # one write per line: lines of several threads do not mix
-    sys.stdout.write(json.dumps(dict(kv, pid=os.getpid())) + "\n")
+    sys.stdout.write(json.dumps(dict({"pid": os.getpid()}, **kv)) + "\n")
     sys.stdout.flush()
 
 
