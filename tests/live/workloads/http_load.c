@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Sends counted requests with ids and checks every answer.
- *   http_load [options] PORT|unix:PATH
+ *   http_load [options] PORT|unix:PATH|unix:@NAME
  *     -c N  connections (1)          -n N  requests of each (1)      -i ID   prefix of the ids (r)
  *     -m M  method (GET)             -b N  body bytes (0)            -q Q    query string
  *     -H L  a header line            -p N  pipelined requests (1)    -1      one byte per segment
@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,13 +61,18 @@ static int failures;
 static int dial(void)
 {
 	int fd, err, one = 1;
+	socklen_t length;
 
 	if (!strncmp(o.where, "unix:", 5)) {
 		struct sockaddr_un un = { .sun_family = AF_UNIX };
 
 		snprintf(un.sun_path, sizeof(un.sun_path), "%s", o.where + 5);
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		err = connect(fd, (struct sockaddr *)&un, sizeof(un));
+		/* the name of an abstract one is not ended by a zero */
+		length = offsetof(struct sockaddr_un, sun_path) + strlen(un.sun_path);
+		if (un.sun_path[0] == '@')
+			un.sun_path[0] = 0;
+		err = connect(fd, (struct sockaddr *)&un, length);
 	} else if (o.v6) {
 		struct sockaddr_in6 in = { .sin6_family = AF_INET6,
 					   .sin6_addr = in6addr_loopback,

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Sockets that go unusual ways: shared, passed on, duplicated, inherited. Both ends are traced, the server's
+children with it: requests = spans = calls, each in the process that served it, all of them joined."""
+import os
+import shutil
+import sys
+import time
+
+import live
+from live import NEEDS, Agent, Run
+from tool.suite import test
+
+SCRIPT = os.path.join(live.WORKLOADS, "sockets.py")
+
+
+def start(run, mode, port=None, name="sockets"):
+    port = port or live.free_port()
+    env = {"PORT": str(port).replace("unix:", ""), "PYTHONUNBUFFERED": "1"}
+    server = live.Proc(run, name, [sys.executable, SCRIPT, mode], env)
+    server.port = port
+    return server
+
+
+def load(server, *more):
+    return [os.path.join(live.BIN, "http_load"), *map(str, more), str(server.port)]
+
+
+def both_ends(mode, *more, port=None, late=False, requests=("-c", 6, "-n", 8), **options):
+    """late: the agent comes when the server is up, with its workers; else it sees them come."""
+    with Run("sockets_" + mode + ("_late" if late else "")) as run:
+        server = start(run, mode, port)
+        live.wait_for("server", lambda: "started" in server.text())
+        if late:
+            time.sleep(0.5)
+        agent = Agent(run, "--follow-children", "--pid", server.pid, "--",
+                      *load(server, *requests, *more))
+        agent.end_with_command()
+        served, made = server.truth(), live.check.load_truth(agent.out)
+        n = requests[1] * requests[3]
+        assert len(served) == len(made) == n, "%d served, %d made, not %d" % (
+            len(served), len(made), n)
+        spans = agent.check(served + made, **options)
+        return agent, server, spans
+
+
+def modes(name, *list_of):
+    """One live test of several modes, one after the other."""
+    @test("live/sockets_" + name, NEEDS)
+    def run():
+        for mode in list_of:
+            print("=== " + mode)
+            both_ends(mode, "-m", "POST", "-b", 10, "-i", mode)
+
+
+modes("dup", "plain", "dup", "other_thread")
+modes("forked", "forked", "prefork", "inetd")
+modes("passed", "passed", "passed_later")
+modes("shared", "two_hands")
+
+
+@test("live/sockets_late", NEEDS)
+def late():
+    """The workers are there before the agent."""
+    for mode in ("prefork", "reuseport", "passed"):
+        both_ends(mode, "-i", mode, late=True)
+
+
+@test("live/sockets_reuseport", NEEDS)
+def reuseport():
+    _, server, spans = both_ends("reuseport", requests=("-c", 40, "-n", 2))
+    assert len({s.pid for s in spans if s.kind == 2}) > 1, "one worker got all"
+
+
+@test("live/sockets_mapped", NEEDS + ("IPv6 loopback",))
+def mapped():
+    """An IPv4 client at an IPv6 socket: both ends have IPv4 addresses, and are joined."""
+    _, _, spans = both_ends("mapped", "-i", "v4")
+    assert {s.attr["network.peer.address"] for s in spans} == {"127.0.0.1"}
+    both_ends("mapped", "-i", "v6", "-6")
+
+
+@test("live/sockets_abstract", NEEDS)
+def abstract():
+    both_ends("plain", port="unix:@spanprobe-test-%d" % os.getpid())
+
+
+@test("live/sockets_attach_race", NEEDS)
+def attach_race():
+    """Children that are forked, and programs that start, while the agent starts: none is missed."""
+    with Run("sockets_attach_race") as run:
+        mine = shutil.copy2(os.path.join(live.BIN, "epoll_server"), run.path("race_server"))
+        down = start(run, "plain", name="down")
+        live.wait_for("server", lambda: live.answers(down.port))
+        go = run.path("go")
+        forker = live.Proc(run, "forker", [sys.executable, SCRIPT, "forker"], {
+            "PORT": str(down.port), "GO": go, "COUNT": "150", "PYTHONUNBUFFERED": "1"})
+        live.wait_for("a child", lambda: live.children(forker.pid))
+        agent = Agent(run, "--follow-children", "--pid", forker.pid, "--exe", "*/race_server",
+                      wait=False)
+        servers = []
+        while not agent.is_ready() and len(servers) < 30:
+            servers.append(run.epoll_server(name="race%d" % len(servers), binary=mine))
+        live.wait_for("agent ready", agent.is_ready)
+        live.wait_for("forks", lambda: "forked" in forker.text())
+        open(go, "w").close()
+        live.wait_for("calls", lambda: len(forker.truth()) == 150)
+        for i, server in enumerate(servers):
+            run.load(server.port, "-i", "r%d" % i, name="load%d" % i)
+        agent.end()
+        print("%d servers began while the agent did" % len(servers))
+        assert len(servers) > 5
+        agent.check(forker.truth() + [t for s in servers for t in s.truth()])
