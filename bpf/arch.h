@@ -13,6 +13,7 @@ enum syscall_nr {
 	NR_RECVFROM = 45,
 	NR_SENDMSG = 46,
 	NR_RECVMSG = 47,
+	NR_FUTEX = 202,
 	NR_RECVMMSG = 299,
 	NR_SENDMMSG = 307,
 	NR_PREADV2 = 327,
@@ -32,8 +33,10 @@ enum syscall_nr {
  */
 #define CALL_RUNNING(regs) ((long)(regs)->ax == -38)
 #define CALL_NR(regs)	   ((regs)->orig_ax)
+#define CALL_ARG0(regs)	   ((regs)->di)
 #define CALL_ARG1(regs)	   ((regs)->si)
 #define CALL_ARG2(regs)	   ((regs)->dx)
+#define CALL_ARG3(regs)	   ((regs)->r10)
 #define CALL_COMPAT(task)  ((task)->thread_info.status & TS_COMPAT)
 #endif
 

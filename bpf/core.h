@@ -194,12 +194,17 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
 	int tgid;
 	int exit_code;
 	unsigned long nvcsw;
+	struct thread_struct thread;
 	struct signal_struct *signal;
 	char comm[16];
 };

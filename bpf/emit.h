@@ -44,6 +44,10 @@ static __always_inline void ring__submit(void *ring, void *record, __u32 size)
 					   BPF_RB_NO_WAKEUP);
 }
 
+/* The unit that the current thread serves, by the recipe of its process; 0: not known. Defined in
+ * unit.bpf.c. */
+__u64 unit__of_runtime(__u32 pid);
+
 /* pid_tgid 0: not in the context of the process */
 static __always_inline void event__fill(struct event *event, enum event_kind kind, __u32 size,
 					__u64 pid_tgid, __u64 now)
@@ -57,7 +61,9 @@ static __always_inline void event__fill(struct event *event, enum event_kind kin
 	event->time_ns = now;
 	event->pid = pid_tgid >> 32;
 	event->tid = pid_tgid;
-	event->unit = pid_tgid ? task->nvcsw + 1 : 0;
+	event->unit = !pid_tgid	   ? 0 :
+		      recipe_count ? unit__of_runtime(pid_tgid >> 32) :
+				     task->nvcsw + 1;
 }
 
 /* Room for a record of a fixed size, or NULL: counted. */
@@ -68,6 +74,44 @@ static __always_inline void *record__reserve(void *ring, const __u64 size, enum 
 	if (!record)
 		loss__count(loss, 1);
 	return record;
+}
+
+static __always_inline void unit__emit(__u64 pid_tgid, __u64 now, const struct event_unit *what)
+{
+	void *ring = ring__of_cpu();
+	struct event_unit *record = record__reserve(ring, sizeof(*record), LOSS_RING_UNIT);
+
+	if (!record)
+		return;
+	event__fill(&record->event, EVENT_UNIT, sizeof(*record), pid_tgid, now);
+	record->event.flags = what->event.flags;
+	if (what->event.unit)
+		record->event.unit = what->event.unit;
+	record->change = what->change;
+	record->other_tid = what->other_tid;
+	record->other_unit = what->other_unit;
+	record->arg = what->arg;
+	ring__submit(ring, record, sizeof(*record));
+}
+
+/* The recipe of the process, when it is of that kind. */
+static __always_inline struct recipe *recipe__of(__u32 pid, enum unit_kind kind)
+{
+	struct recipe *recipe = bpf_map_lookup_elem(&recipes, &pid);
+
+	return recipe && recipe->kind == kind ? recipe : NULL;
+}
+
+/* What is known of the current thread; made when it is not there. NULL: no room. */
+static __always_inline struct thread *thread__get(__u32 tid)
+{
+	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
+	struct thread fresh = { 0 };
+
+	if (thread)
+		return thread;
+	bpf_map_update_elem(&threads, &tid, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&threads, &tid);
 }
 
 #endif

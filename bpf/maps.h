@@ -10,6 +10,7 @@
 #include "event.h"
 #include "helpers.h"
 #include "loss.h"
+#include "recipe.h"
 #include "source.h"
 #include "vector.h"
 
@@ -21,6 +22,9 @@ extern const volatile struct settings settings;
 /* One bit per process of the root pid namespace. Written by user space (load__trace) and by fork
  * and exit; read by every hook before anything else. Defined in task.bpf.c. */
 extern __u64 traced[PID_LIMIT / 64];
+
+/* Processes with a recipe. Written by the agent (load__recipe). Defined in unit.bpf.c. */
+extern __u32 recipe_count;
 
 /* Connections met so far: their ids are 1, 2, 3... Defined in socket.bpf.c. */
 extern __u64 conns_met;
@@ -76,6 +80,32 @@ struct {
 	__type(value, __u32);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } known MAP;
+
+/* How to read the unit of a process. Key: pid. Written by apply_recipe, removed by the agent and at
+ * exit. Full: the process's units stay threads, and the agent says so. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct recipe);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} recipes MAP;
+
+/* What is known of a thread whose process has a recipe. Key: tid. Made by the programs in need of
+ * it, removed when the thread ends. Full: the idlest goes; its unit is not known until the next
+ * probe tells. */
+struct thread {
+	__u64 handle;	/* PyThreadState, node::Environment, JavaThread */
+	__u64 since_ns; /* when it was switched out last */
+	__u64 words[2]; /* of the runtime's programs */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct thread);
+} threads MAP;
 
 /* Calls between their entry and their return (kprobe family). Key: tid. Made at entry, removed at
  * return or replaced by the thread's next call (counted). Full: not captured, and counted. */

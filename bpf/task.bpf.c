@@ -69,21 +69,13 @@ static __always_inline __u32 task__exit_code(struct task_struct *task)
 
 static __always_inline void thread__ended(__u64 pid_tgid)
 {
-	struct event_unit *record;
-	void *ring;
+	struct event_unit ended = { .change = UNIT_EXIT };
+	__u32 tid = pid_tgid;
 
-	if (!settings.units)
-		return;
-	ring = ring__of_cpu();
-	record = record__reserve(ring, sizeof(*record), LOSS_RING_UNIT);
-	if (!record)
-		return;
-	event__fill(&record->event, EVENT_UNIT, sizeof(*record), pid_tgid, bpf_ktime_get_ns());
-	record->change = UNIT_EXIT;
-	record->other_tid = 0;
-	record->other_unit = 0;
-	record->arg = 0;
-	ring__submit(ring, record, sizeof(*record));
+	if (settings.units)
+		unit__emit(pid_tgid, bpf_ktime_get_ns(), &ended);
+	if (recipe_count)
+		bpf_map_delete_elem(&threads, &tid);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -104,6 +96,8 @@ int BPF_PROG(task__exit, struct task_struct *task)
 	if (!(__sync_fetch_and_and(traced__word(pid), ~bit) & bit))
 		return 0;
 	bpf_map_delete_elem(&known, &pid);
+	bpf_map_delete_elem(&recipes, &pid);
+	bpf_map_delete_elem(&threads, &tid);
 	task__emit(task, pid_tgid, TASK_EXIT, 0, task__exit_code(task));
 	return 0;
 }

@@ -22,12 +22,16 @@ enum event_kind {
 	EVENT_TASK,	     /* struct event_task: fork, exec, exit of a process */
 	EVENT_UNIT,	     /* struct event_unit: execution units: creation, wake-ups, ... */
 	EVENT_LISTEN,	     /* struct event_listen: a socket began to listen */
+	EVENT_NAME,	     /* struct event_name: what a number in UNIT events is called */
 	EVENT_KIND_COUNT
 };
 
 /* event.flags */
 #define EVENT_UNSEEN  0x01 /* DATA: bytes moved that no hook could read (sendfile, io_uring, ...) */
 #define EVENT_WATCHED 0x02 /* DATA in, not of a dialled one: never blocks, and epoll watches it */
+/* UNIT_WAKE of a thread: it slept with a time-out, below 0.9 s or above; both: who knows */
+#define EVENT_WAIT_SHORT 0x04
+#define EVENT_WAIT_LONG	 0x08
 
 struct event {
 	__u32 size;    /* bytes of the whole record */
@@ -37,8 +41,8 @@ struct event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 pid; /* thread group in the root pid namespace; 0 when not in the process's context */
 	__u32 tid;
-	/* the runtime's unit (goroutine, Python context, async id); until modules for runtimes come: how
-	 * often the thread has gone to sleep, plus 1. 0: not known */
+	/* the runtime's unit, by enum unit_kind of the process (UNIT_MODULE); 0: could not be read.
+	 * Without one: how often the thread has gone to sleep, plus 1 */
 	__u64 unit;
 };
 SIZE_ASSERT(struct event, 32);
@@ -138,12 +142,30 @@ struct event_task {
 };
 SIZE_ASSERT(struct event_task, 64);
 
+/* "It" is the event's thread (tid) and its unit at that instant (unit). */
 enum unit_change {
-	UNIT_CREATE = 1, /* the event's tid made thread `other_tid` of the same process */
-	UNIT_EXIT,	 /* the event's tid has ended */
-	UNIT_WAKE,	 /* the event's tid woke other_tid, both in futex (issue 4) */
-	UNIT_IDLE, /* the event's tid asked for events (epoll_wait, io_uring_enter) (issue 4) */
-	UNIT_BIND  /* a runtime unit was made from another one (issue 4) */
+	UNIT_CREATE = 1, /* it made thread other_tid of the same process */
+	UNIT_EXIT,	 /* the thread has ended */
+	/* threads: it woke other_tid, both in futex; other_unit: when that one went to sleep (ns, 0:
+	 * not known), arg: the futex's address. Go: it made goroutine other_unit runnable; arg: the
+	 * address at which that one starts */
+	UNIT_WAKE,
+	UNIT_IDLE, /* it waits for events again (epoll_wait, io_uring_enter) */
+	UNIT_BIND, /* other_unit was made as a copy of it */
+	UNIT_MODULE, /* agent, for the process: event.unit means enum unit_kind `arg` (bits 0-7) from now
+			on; RECIPE_* in bits 8-15 */
+	UNIT_AT, /* Node: at a socket call: unit: execution async id, other_unit: trigger async id,
+			arg: counter of ids. The call's DATA or CONNECT has the same time and follows */
+	UNIT_SCOPE, /* Node: an outermost callback scope begins: unit: its async id, other_unit: its
+			trigger, arg: counter */
+	UNIT_PUT,   /* it put item `arg` into a queue ... */
+	UNIT_GET,   /* ... or took it out of one */
+	UNIT_PARK, /* Java: the thread is about to park; arg: class of the blocker (EVENT_NAME) or 0,
+			other_unit: the blocker */
+	UNIT_UNPARK, /* Java: it gives other_tid its permit */
+	UNIT_GC,     /* objects of the process move: addresses mean nothing any more */
+	UNIT_ALLOC, /* Java: allocation interval of the thread: other_unit: its start, arg: its top */
+	UNIT_CHANGE_COUNT
 };
 
 struct event_unit {
@@ -151,7 +173,7 @@ struct event_unit {
 	__u32 change; /* enum unit_change */
 	__u32 other_tid;
 	__u64 other_unit;
-	__u64 arg; /* futex address and the like */
+	__u64 arg;
 };
 SIZE_ASSERT(struct event_unit, 56);
 
@@ -162,6 +184,15 @@ struct event_listen {
 	__u8 pad[6];
 };
 SIZE_ASSERT(struct event_listen, 48);
+
+#define NAME_BYTES 64
+
+struct event_name {
+	struct event event;
+	__u64 key;
+	char text[NAME_BYTES]; /* ended and padded with zeroes; cut */
+};
+SIZE_ASSERT(struct event_name, 104);
 
 /* Payload classes of DATA: a record's capacity is the smallest class that holds its bytes. */
 #define DATA_CLASS_0   64

@@ -19,6 +19,7 @@
 	LOSS(READ_FAULT, "payload.fault", "payload bytes that could not be read from the caller")  \
 	LOSS(UNSEEN_BYTES, "payload.unseen",                                                       \
 	     "bytes moved without a readable buffer (sendfile...)")                                \
+	LOSS(UNIT_READ, "unit.read", "units of a runtime that could not be read, or were not one") \
 	LOSS(IOV_CUT, "payload.iov_cut", "calls with more vector segments than are looked at")     \
 	/* receive */                                                                              \
 	LOSS(EVENT_BAD, "event.bad", "records with an impossible size or kind")                    \
@@ -42,6 +43,7 @@
 	LOSS(PAIR_FULL, "pair.full", "heads or exchanges beyond the memory for open ones")         \
 	/* attribute, join, sample */                                                              \
 	LOSS(UNIT_TABLE_FULL, "attribute.table_full", "threads forgotten because of too many")     \
+	LOSS(MODULE_OFF, "attribute.module_off", "processes whose runtime could not be followed")  \
 	LOSS(JOIN_TABLE_FULL, "join.table_full", "exchanges that found the join table full")       \
 	LOSS(NO_MEMORY, "span.memory", "spans that could not be made for want of memory")          \
 	LOSS(UNSAMPLED, "sample.dropped", "spans the sampler did not keep")                        \

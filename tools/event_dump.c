@@ -31,6 +31,7 @@ static const char *const kinds[EVENT_KIND_COUNT] = {
 	[EVENT_CONN_OPEN] = "OPEN",   [EVENT_CONNECT] = "CONNECT", [EVENT_SHUT] = "SHUT",
 	[EVENT_CONN_CLOSE] = "CLOSE", [EVENT_DATA] = "DATA",	   [EVENT_MARK] = "MARK",
 	[EVENT_TASK] = "TASK",	      [EVENT_UNIT] = "UNIT",	   [EVENT_LISTEN] = "LISTEN",
+	[EVENT_NAME] = "NAME",
 };
 
 static void print_tuple(const struct event_conn_open *open)

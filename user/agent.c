@@ -206,7 +206,15 @@ static int attach_probes(struct agent *agent, struct buf *why)
 	default:
 		return EXIT_FAILED;
 	}
-	targets__set_load(agent->targets, agent->load);
+	struct runtimes_opts opts = { .load = agent->load,
+				      .attach = agent->attach,
+				      .processes = agent->processes,
+				      .stats = &agent->stats };
+
+	agent->runtimes = runtimes__new(&opts);
+	if (!agent->runtimes)
+		return EXIT_FAILED;
+	targets__set_load(agent->targets, agent->load, agent->runtimes);
 	targets__trace(agent->targets);
 	return EXIT_DONE;
 }
@@ -319,6 +327,7 @@ static int stop(struct agent *agent)
 
 	notify("STOPPING=1");
 	let_signals_kill();
+	targets__set_load(agent->targets, agent->load, NULL);
 	attach__free(agent->attach);
 	agent->attach = NULL;
 	agent_loop__finish(agent, deadline_ns);
@@ -339,6 +348,7 @@ static int stop(struct agent *agent)
 static void release(struct agent *agent)
 {
 	spawn__abandon(&agent->spawn);
+	runtimes__free(agent->runtimes);
 	attach__free(agent->attach);
 	pipeline__free(agent->pipeline);
 	if (agent->recorder)

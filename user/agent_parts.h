@@ -22,6 +22,7 @@ struct agent {
 	struct pipeline *pipeline;
 	struct load *load;
 	struct attach *attach;
+	struct runtimes *runtimes;
 	struct spawn spawn;
 	int64_t wall_offset_ns;
 };

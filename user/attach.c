@@ -7,9 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uthash.h>
+
+struct process_links {
+	uint32_t pid;
+	unsigned int count;
+	UT_hash_handle hh;
+	struct bpf_link *links[];
+};
+
 struct attach {
+	struct load *load;
+	struct plan plan;
 	unsigned int count;
 	struct bpf_link *links[PLAN_PROBES_MAX];
+	struct process_links *processes;
+	unsigned int demand;
+	unsigned int demand_count;
+	struct bpf_link *demand_links[PLAN_PROBES_MAX];
 };
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
@@ -17,37 +32,44 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
-static int attach__all(struct attach *attach, struct load *load, const struct plan *plan,
-		       struct buf *why)
+/* Those of the plan that are on demand, or those that are not. */
+static int attach__planned(struct attach *attach, bool on_demand, struct bpf_link **links,
+			   unsigned int *count, struct buf *why)
 {
-	for (unsigned int i = 0; i < plan->count; i++) {
-		const struct plan_probe *probe = &plan->probes[i];
-		struct bpf_program *program =
-			bpf_object__find_program_by_name(load__object(load), probe->program);
-		struct bpf_link *link = program ? bpf_program__attach(program) : NULL;
-		int err = program ? -errno : -ENOENT;
+	libbpf_print_fn_t before = libbpf_set_print(silent);
+	int err = 0;
 
+	for (unsigned int i = 0; i < attach->plan.count && !err; i++) {
+		const struct plan_probe *probe = &attach->plan.probes[i];
+		struct bpf_program *program;
+		struct bpf_link *link;
+
+		if (probe->on_demand != on_demand)
+			continue;
+		program = bpf_object__find_program_by_name(load__object(attach->load),
+							   probe->program);
+		link = program ? bpf_program__attach(program) : NULL;
 		if (link) {
-			attach->links[attach->count++] = link;
+			links[(*count)++] = link;
 		} else if (!probe->optional) {
+			err = program ? -errno : -ENOENT;
 			buf__printf(why, "cannot attach to %s: %s", probe->hook, strerror(-err));
-			return err;
 		}
 	}
-	return 0;
+	libbpf_set_print(before);
+	return err;
 }
 
 int attach__new(struct load *load, const struct plan *plan, struct attach **ret, struct buf *why)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
-	libbpf_print_fn_t before;
 	int err;
 
 	if (!attach)
 		return -ENOMEM;
-	before = libbpf_set_print(silent);
-	err = attach__all(attach, load, plan, why);
-	libbpf_set_print(before);
+	attach->load = load;
+	attach->plan = *plan;
+	err = attach__planned(attach, false, attach->links, &attach->count, why);
 	if (err) {
 		attach__free(attach);
 		return err;
@@ -56,11 +78,113 @@ int attach__new(struct load *load, const struct plan *plan, struct attach **ret,
 	return 0;
 }
 
+static void detach(struct bpf_link **links, unsigned int *count)
+{
+	while (*count)
+		bpf_link__destroy(links[--*count]);
+}
+
+static void process_links__free(struct attach *attach, struct process_links *process)
+{
+	detach(process->links, &process->count);
+	HASH_DEL(attach->processes, process);
+	free(process);
+}
+
 void attach__free(struct attach *attach)
 {
+	struct process_links *process, *next;
+
 	if (!attach)
 		return;
-	while (attach->count)
-		bpf_link__destroy(attach->links[--attach->count]);
+	HASH_ITER(hh, attach->processes, process, next)
+		process_links__free(attach, process);
+	detach(attach->demand_links, &attach->demand_count);
+	detach(attach->links, &attach->count);
 	free(attach);
+}
+
+static struct bpf_link *uprobe__attach(const struct attach *attach, uint32_t pid,
+				       const struct uprobe *probe)
+{
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(load__object(attach->load), probe->program);
+
+	if (!program) {
+		errno = ENOENT;
+		return NULL;
+	}
+	if (attach->plan.uprobes == UPROBES_MULTI) {
+		unsigned long offset = probe->offset;
+		__u64 cookie = probe->cookie;
+		LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = &offset, .cookies = &cookie,
+			    .cnt = 1, .retprobe = probe->at_return);
+
+		return bpf_program__attach_uprobe_multi(program, (pid_t)pid, probe->path, NULL,
+							&opts);
+	}
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = probe->cookie,
+		    .retprobe = probe->at_return);
+
+	return bpf_program__attach_uprobe_opts(program, (pid_t)pid, probe->path, probe->offset,
+					       &opts);
+}
+
+int attach__process(struct attach *attach, uint32_t pid, const struct uprobe *probes,
+		    unsigned int count, struct buf *why)
+{
+	struct process_links *process;
+	libbpf_print_fn_t before;
+	int err = 0;
+
+	attach__drop_process(attach, pid);
+	if (count && attach->plan.uprobes == UPROBES_NONE) {
+		buf__puts(why, "this kernel has no uprobes");
+		return -ENOTSUP;
+	}
+	process = calloc(1, sizeof(*process) + count * sizeof(process->links[0]));
+	if (!process)
+		return -ENOMEM;
+	process->pid = pid;
+	HASH_ADD(hh, attach->processes, pid, sizeof(pid), process);
+	before = libbpf_set_print(silent);
+	for (unsigned int i = 0; i < count && !err; i++) {
+		struct bpf_link *link = uprobe__attach(attach, pid, &probes[i]);
+
+		if (link) {
+			process->links[process->count++] = link;
+			continue;
+		}
+		err = -errno;
+		buf__printf(why, "cannot attach %s: %s", probes[i].program, strerror(-err));
+	}
+	libbpf_set_print(before);
+	if (err)
+		process_links__free(attach, process);
+	return err;
+}
+
+void attach__drop_process(struct attach *attach, uint32_t pid)
+{
+	struct process_links *process;
+
+	HASH_FIND(hh, attach->processes, &pid, sizeof(pid), process);
+	if (process)
+		process_links__free(attach, process);
+}
+
+int attach__demand(struct attach *attach, struct buf *why)
+{
+	int err = 0;
+
+	if (attach->demand++ == 0)
+		err = attach__planned(attach, true, attach->demand_links, &attach->demand_count,
+				      why);
+	return err;
+}
+
+void attach__demand_less(struct attach *attach)
+{
+	if (attach->demand && --attach->demand == 0)
+		detach(attach->demand_links, &attach->demand_count);
 }

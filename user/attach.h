@@ -7,7 +7,24 @@
 
 struct attach;
 
+/* A probe on code of a process. Strings are borrowed for the call. */
+struct uprobe {
+	const char *program; /* name of the BPF program */
+	char path[64];	     /* /proc/PID/map_files/...: valid for deleted and foreign files too */
+	uint64_t offset;     /* of the instruction in the file */
+	uint64_t cookie;     /* bpf_get_attach_cookie() */
+	bool at_return;
+};
+
 int attach__new(struct load *load, const struct plan *plan, struct attach **ret, struct buf *why);
 void attach__free(struct attach *attach); /* detaches; NULL is allowed */
+
+/* The probes of one process, all or none. -ENOTSUP: the plan has none; why names the probe. */
+int attach__process(struct attach *attach, uint32_t pid, const struct uprobe *probes,
+		    unsigned int count, struct buf *why);
+void attach__drop_process(struct attach *attach, uint32_t pid); /* detaches them */
+/* The plan's probes that are attached on demand: counted, the last one detaches them. */
+int attach__demand(struct attach *attach, struct buf *why);
+void attach__demand_less(struct attach *attach);
 
 #endif

@@ -27,7 +27,9 @@
 struct call {			 /* a client exchange from its first byte to its end */
 	struct verdict verdict;	 /* request: a reference */
 	struct request *waiting; /* the request whose calls count it; a reference */
-	uint32_t tid;		 /* writer of its first byte */
+	struct hold *hold;	 /* a reference: the verdict comes later; NULL: it is there */
+	struct held *held;
+	uint32_t tid; /* writer of its first byte */
 	struct call *prev, *next;
 };
 
@@ -87,6 +89,7 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 		return;
 	unit = units__get(units, at);
 	request->read_ns = at->ns;
+	request->runtime_unit = at->unit;
 	request->looped = at->watched;
 	if (!unit)
 		return;
@@ -126,6 +129,7 @@ static void serve_read(struct attribute *attribute, struct exchange *exchange)
 	request__move(request, unit);
 	request__complete(request);
 	request->read_ns = at->ns;
+	request->runtime_unit = at->unit;
 	if (!request->open || request->queued || at->ns < unit->ns)
 		return;
 	unit__read(unit, at);
@@ -174,9 +178,11 @@ static void on_connect(struct attribute *attribute, const struct event_connect *
 			    connect->event.unit, false };
 	struct unit *unit = units__get(&attribute->units, &at);
 
+	struct call_site site = { .at = &at, .conn_id = connect->conn, .connecting = true };
+
 	if (unit && !unit->group->rules->no_connect)
 		setups__add(&attribute->setups, connect->conn, at.tid,
-			    unit->group->rules->who(unit, &at));
+			    unit->group->rules->who(unit, &site));
 }
 
 /* --- client side ----------------------------------------------------------------------------- */
@@ -193,7 +199,11 @@ static struct verdict judge(struct attribute *attribute, const struct exchange *
 		if (verdict.request && !verdict.request->open)
 			verdict = verdict_root(ROOT_WHY_CLOSED);
 	} else if (unit) {
-		verdict = unit->group->rules->who(unit, at);
+		struct call_site site = { .at = at,
+					  .conn_id = exchange->conn_id,
+					  .reused = exchange->conn_reused };
+
+		verdict = unit->group->rules->who(unit, &site);
 		if (setup && !unit->group->rules->no_connect)
 			verdict = setup__first_use(setup, at->tid, verdict);
 		else if (unit->mux && !exchange->conn_reused && verdict.request &&
@@ -218,6 +228,11 @@ static void call_begin(struct attribute *attribute, struct exchange *exchange)
 		request__ref(call->verdict.request);
 		request__add_calls(call->waiting, 1, 0);
 	}
+	if (call->verdict.hold) {
+		call->hold = hold__ref(call->verdict.hold);
+		call->held = held__new(&attribute->units, exchange->context, call->hold);
+		call->verdict = verdict_root(ROOT_WHY_DOUBT);
+	}
 	DL_APPEND(attribute->calls, call);
 	setups__drop(&attribute->setups, exchange->conn_id);
 }
@@ -229,6 +244,8 @@ static void call_decide(struct exchange *exchange)
 	struct verdict verdict = call ? call->verdict : verdict_root(ROOT_WHY_DOUBT);
 	const struct request *request = verdict.request;
 
+	if (call && call->held && !context->remote)
+		return;
 	if (context->remote &&
 	    !(request && remote_context__same(context->remote, request->context->remote)))
 		context__set_remote(context);
@@ -245,10 +262,18 @@ static void call_read(struct attribute *attribute, struct exchange *exchange,
 	struct units *units = &attribute->units;
 	struct unit *unit = units__get(units, at);
 	struct request *owner = call ? call->verdict.request : NULL;
+	struct call_site site = { .at = at,
+				  .conn_id = exchange->conn_id,
+				  .reused = exchange->conn_reused,
+				  .reads = true,
+				  .complete = exchange->response_ended,
+				  .hold = call ? call->hold : NULL };
 
+	if (call && call->hold && call->hold->settled)
+		owner = call->hold->verdict.request;
 	if (!unit)
 		return;
-	if (owner && call->tid != at->tid && !unit->group->rules->moves_freely)
+	if (owner && !call->hold && call->tid != at->tid && !unit->group->rules->moves_freely)
 		unit->group->migrating = true;
 	if (at->ns < unit->ns)
 		return; /* known late: the unit has gone on since */
@@ -259,7 +284,7 @@ static void call_read(struct attribute *attribute, struct exchange *exchange,
 		unit__turn(units, unit, TURN_RESPONSE, owner);
 	unit__read(unit, at);
 	if (unit->group->rules->response)
-		unit->group->rules->response(unit, owner, at);
+		unit->group->rules->response(unit, owner, &site);
 }
 
 static void call__free(struct attribute *attribute, struct call *call)
@@ -268,6 +293,7 @@ static void call__free(struct attribute *attribute, struct call *call)
 		request__add_calls(call->waiting, -1, 0);
 	request__unref(&attribute->units, call->waiting);
 	request__unref(&attribute->units, call->verdict.request);
+	hold__unref(&attribute->units, call->hold);
 	DL_DELETE(attribute->calls, call);
 	pool__put(&calls_pool, call);
 }
@@ -281,8 +307,11 @@ static void call_done(struct attribute *attribute, struct exchange *exchange)
 	if (exchange->response_ended)
 		call_read(attribute, exchange, &exchange->response.last);
 	exchange->attribution = NULL;
-	if (call)
-		call__free(attribute, call);
+	if (!call)
+		return;
+	if (call->held)
+		held__ended(&attribute->units, call->held, exchange->end_ns);
+	call__free(attribute, call);
 }
 
 /* --- what comes in ------------------------------------------------------------------------- */
@@ -361,19 +390,29 @@ void attribute__push(struct attribute *attribute, struct exchange *exchange,
 
 static void on_unit(struct attribute *attribute, const struct event_unit *event)
 {
-	struct stamp at = { event->event.time_ns, event->event.pid, event->event.tid,
-			    event->event.unit, false };
-	struct unit *unit;
+	const struct event *head = &event->event;
+	struct units *units = &attribute->units;
+	struct group *group;
 
-	if (event->change == UNIT_CREATE) /* a new thread knows nothing of an old one's number */
-		units__drop_unit(&attribute->units, at.pid, event->other_tid);
-	if (event->change == UNIT_EXIT) {
-		units__drop_unit(&attribute->units, at.pid, at.tid);
+	if (event->change == UNIT_MODULE) {
+		units__set_kind(units, head->pid, (uint8_t)event->arg, (uint8_t)(event->arg >> 8));
 		return;
 	}
-	unit = units__get(&attribute->units, &at);
-	if (unit && unit->group->rules->event)
-		unit->group->rules->event(unit->group, event);
+	group = units__group(units, head->pid);
+	if (group && group->rules->event)
+		group->rules->event(group, event);
+	if (event->change == UNIT_CREATE) /* a new thread knows nothing of an old one's number */
+		units__drop_unit(units, head->pid, event->other_tid);
+	if (event->change == UNIT_EXIT)
+		units__drop_unit(units, head->pid, head->tid);
+}
+
+static void on_name(struct attribute *attribute, const struct event_name *event)
+{
+	struct group *group = units__group(&attribute->units, event->event.pid);
+
+	if (group && group->rules->named)
+		group->rules->named(group, event);
 }
 
 void attribute__event(struct attribute *attribute, const struct event *event)
@@ -391,6 +430,9 @@ void attribute__event(struct attribute *attribute, const struct event *event)
 		break;
 	case EVENT_UNIT:
 		on_unit(attribute, (const struct event_unit *)event);
+		break;
+	case EVENT_NAME:
+		on_name(attribute, (const struct event_name *)event);
 		break;
 	case EVENT_TASK:
 		units__drop_group(&attribute->units,
@@ -435,7 +477,13 @@ void attribute__tick(struct attribute *attribute, uint64_t now_ns)
 	if (sum > attribute->lost)
 		distrust(attribute);
 	attribute->lost = sum;
+	helds__expire(&attribute->units, now_ns);
 	units__age(&attribute->units, now_ns);
+}
+
+void attribute__flush(struct attribute *attribute)
+{
+	helds__expire(&attribute->units, UINT64_MAX);
 }
 
 void attribute__free(struct attribute *attribute)
@@ -447,6 +495,7 @@ void attribute__free(struct attribute *attribute)
 	setups__release(&attribute->setups);
 	DL_FOREACH_SAFE(attribute->calls, one, call_next)
 		call__free(attribute, one);
+	helds__expire(&attribute->units, UINT64_MAX);
 	units__release(&attribute->units);
 	free(attribute);
 }

@@ -21,10 +21,11 @@ struct attribute_opts {
 struct attribute *attribute__new(const struct attribute_opts *opts, struct exchange_sink next);
 void attribute__push(struct attribute *attribute, struct exchange *exchange,
 		     enum exchange_step step);
-/* EVENT_CONN_OPEN, EVENT_CONNECT, EVENT_TASK, EVENT_UNIT, in time order with the exchanges' steps */
+/* EVENT_CONN_OPEN, EVENT_CONNECT, EVENT_TASK, EVENT_UNIT, EVENT_NAME, in time order with the exchanges' steps */
 void attribute__event(struct attribute *attribute, const struct event *event);
 void attribute__conn_gone(struct attribute *attribute, uint64_t conn_id);
 void attribute__tick(struct attribute *attribute, uint64_t now_ns);
+void attribute__flush(struct attribute *attribute); /* what is held is decided now */
 void attribute__free(struct attribute *attribute);
 
 #endif

@@ -176,6 +176,39 @@ static bool ask__kprobe(struct asking *asking)
 	return err ? no(asking, "attaching a kprobe", err) : true;
 }
 
+static bool ask__uprobe(struct asking *asking)
+{
+	int fd;
+
+	if (access("/sys/bus/event_source/devices/uprobe/type", R_OK))
+		return no(asking, "no perf event source for uprobes", errno);
+	fd = load_nothing(BPF_PROG_TYPE_KPROBE, NULL);
+	if (fd < 0)
+		return no(asking, "loading a uprobe program", fd);
+	close(fd);
+	return true;
+}
+
+/* A link on a file that has no code: a kernel that knows the kind of link looks at the file. */
+static bool ask__uprobe_multi(struct asking *asking)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_link_create_opts, link_opts);
+	unsigned long offset = 0;
+	int fd = load_nothing(BPF_PROG_TYPE_KPROBE, &opts), link;
+
+	if (fd < 0)
+		return no(asking, "loading a uprobe.multi program", fd);
+	link_opts.uprobe_multi.path = "/";
+	link_opts.uprobe_multi.offsets = &offset;
+	link_opts.uprobe_multi.cnt = 1;
+	link = bpf_link_create(fd, -1, BPF_TRACE_UPROBE_MULTI, &link_opts);
+	close(fd);
+	if (link >= 0)
+		close(link);
+	return link >= 0 || link == -EBADF ? true : no(asking, "making a link", link);
+}
+
 static bool ask__iter_file(struct asking *asking)
 {
 	if (!asking->btf ||
@@ -205,6 +238,8 @@ static bool (*const asks[FEATURE_COUNT])(struct asking *asking) = {
 	[FEATURE_PT_REGS] = ask__pt_regs,
 	[FEATURE_KPROBE] = ask__kprobe,
 	[FEATURE_ITER_FILE] = ask__iter_file,
+	[FEATURE_UPROBE] = ask__uprobe,
+	[FEATURE_UPROBE_MULTI] = ask__uprobe_multi,
 	[FEATURE_LOOP] = ask__loop,
 	[FEATURE_SYSCALL_PROG] = ask__syscall_prog,
 };

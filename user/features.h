@@ -23,6 +23,10 @@
 	FEATURE(KPROBE, "kprobe", "CONFIG_KPROBES", "boot a kernel built with CONFIG_KPROBES=y")   \
 	FEATURE(ITER_FILE, "iter_task_file", "5.8, eaaacd23910f",                                  \
 		"open connections are met at their first traffic only")                            \
+	FEATURE(UPROBE, "uprobe", "4.17, 33ea4b24277b",                                            \
+		"calls in Go, Node, CPython and Java have no parent")                              \
+	FEATURE(UPROBE_MULTI, "uprobe_multi", "6.6, 89ae89f53d20",                                 \
+		"the probes of runtimes are attached one by one, and detach slowly")               \
 	FEATURE(LOOP, "bpf_loop", "5.17, e6f2dd0f8067", "boot a kernel of 5.17 or later")          \
 	FEATURE(SYSCALL_PROG, "syscall_program", "5.14, 79a7f8bdb159",                             \
 		"boot a kernel of 5.14 or later")

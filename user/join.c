@@ -308,6 +308,8 @@ static bool try_to_leave(struct join *join, struct exchange *exchange, bool forc
 
 	if (!force && !is_final(join, exchange, since))
 		return false;
+	if (!context->decided && exchange->side == ROLE_CLIENT && !force)
+		return false; /* held by attribute, which bounds it */
 	if (!context->decided)
 		decide_server(exchange);
 	if (!context__settle(context, join->ids)) {

@@ -77,7 +77,15 @@ static void settings__defaults(struct settings *settings, int cpus)
 /* Programs that the agent runs itself, whatever the family. */
 static bool is_own_program(const char *name)
 {
-	return !strcmp(name, "apply_policy") || !strcmp(name, "socket__bootstrap");
+	return !strcmp(name, "apply_policy") || !strcmp(name, "apply_recipe") ||
+	       !strcmp(name, "socket__bootstrap");
+}
+
+/* Those of runtimes hang on the processes that need them (attach__process), as many at a time where
+ * the kernel can: it must know before it loads them. */
+static bool is_uprobe(const struct bpf_program *program)
+{
+	return !strcmp(bpf_program__section_name(program), "uprobe");
 }
 
 static bool plan__has(const struct plan *plan, const char *name)
@@ -102,8 +110,12 @@ static int load__configure(struct load *load, const struct load_opts *opts)
 	bpf_object__for_each_program(program, skeleton->obj) {
 		const char *name = bpf_program__name(program);
 
-		bpf_program__set_autoload(program,
-					  is_own_program(name) || plan__has(opts->plan, name));
+		bpf_program__set_autoload(program, is_own_program(name) ||
+							   plan__has(opts->plan, name) ||
+							   (is_uprobe(program) &&
+							    opts->plan->uprobes != UPROBES_NONE));
+		if (is_uprobe(program) && opts->plan->uprobes == UPROBES_MULTI)
+			bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
 	}
 	err = bpf_map__set_max_entries(skeleton->maps.conns,
 				       opts->conns_max ? opts->conns_max : CONNS_DEFAULT);
@@ -282,6 +294,41 @@ int load__apply(struct load *load, const struct capture_policy *policy)
 	if (err)
 		return err;
 	return opts.retval ? -(int)opts.retval : 0;
+}
+
+static void count_recipes(struct load *load)
+{
+	int fd = bpf_map__fd(load->skeleton->maps.recipes);
+	uint32_t key, next, count = 0;
+	bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
+
+	while (more) {
+		count++;
+		key = next;
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+	}
+	load->skeleton->bss->recipe_count = count;
+}
+
+int load__recipe(struct load *load, const struct recipe *recipe)
+{
+	struct recipe copy = *recipe;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &copy, .ctx_size_in = sizeof(copy));
+	int err;
+
+	/* before the first one is there: a record with a thread's count in place of a unit would lie */
+	load->skeleton->bss->recipe_count++;
+	err = bpf_prog_test_run_opts(bpf_program__fd(load->skeleton->progs.apply_recipe), &opts);
+	if (!err)
+		err = -(int)opts.retval;
+	count_recipes(load);
+	return err;
+}
+
+int load__recipe_counts(const struct load *load, uint32_t pid, struct recipe *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(load->skeleton->maps.recipes), &pid, ret) ? -ENOENT :
+											   0;
 }
 
 int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t size), void *ctx)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "plan.h"
+#include "recipe.h"
 #include "settings.h"
 #include "stats.h"
 
@@ -30,6 +31,11 @@ void load__untrace(struct load *load, uint32_t pid);
  * CONN_MIDSTREAM for each, notes its listening ports. -ENOTSUP without iterators. */
 int load__bootstrap(struct load *load, uint32_t pid);
 int load__apply(struct load *load, const struct capture_policy *policy);
+/* From now on the units of recipe->pid are read so; kind and flags 0: no longer. Gives UNIT_MODULE.
+ * -E2BIG: too many processes, -ENOBUFS: the ring is full, try again. */
+int load__recipe(struct load *load, const struct recipe *recipe);
+/* The process's recipe with its counts; -ENOENT: none. */
+int load__recipe_counts(const struct load *load, uint32_t pid, struct recipe *ret);
 
 /* Hands every queued record to push; returns how many, or a negative errno. Never sleeps. */
 int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t size), void *ctx);

@@ -62,6 +62,7 @@ static void on_event(void *ctx, const struct event *event)
 		break;
 	case EVENT_TASK:
 	case EVENT_UNIT:
+	case EVENT_NAME:
 		stream__settle(pipeline->stream);
 		attribute__event(pipeline->attribute, event);
 		break;
@@ -202,6 +203,7 @@ void pipeline__flush(struct pipeline *pipeline, uint64_t now_ns)
 	receive__flush(pipeline->receive);
 	stream__flush(pipeline->stream, now_ns);
 	pipeline__tick(pipeline, now_ns);
+	attribute__flush(pipeline->attribute);
 	join__flush(pipeline->join, now_ns);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A probe of a family, and when it is wanted. */
-enum wanted_when { ALWAYS, WITH_UNITS };
+enum wanted_when { ALWAYS, WITH_UNITS, ON_DEMAND };
 
 struct row {
 	const char *program;
@@ -22,6 +22,8 @@ static const struct row common_rows[] = {
 	{ "task__exec", "tp_btf/sched_process_exec", false, ALWAYS },
 	{ "task__exit", "tp_btf/sched_process_exit", false, ALWAYS },
 	{ "unit__create", "tp_btf/task_newtask", false, WITH_UNITS },
+	{ "unit__waking", "tp_btf/sched_waking", true, ON_DEMAND },
+	{ "unit__switch", "tp_btf/sched_switch", true, ON_DEMAND },
 };
 
 static const struct row tracepoint_rows[] = {
@@ -69,15 +71,18 @@ static const struct family {
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
 static void plan__add(struct plan *plan, const struct row *rows, unsigned int count,
-		      const struct plan_opts *opts)
+		      const struct features *features, const struct plan_opts *opts)
 {
 	for (unsigned int i = 0; i < count && plan->count < PLAN_PROBES_MAX; i++) {
-		if (rows[i].when == WITH_UNITS && !opts->units)
+		if (rows[i].when != ALWAYS && !opts->units)
+			continue;
+		if (rows[i].when == ON_DEMAND && !features->has[FEATURE_PT_REGS])
 			continue;
 		plan->probes[plan->count++] = (struct plan_probe){
 			.program = rows[i].program,
 			.hook = rows[i].hook,
 			.optional = rows[i].optional,
+			.on_demand = rows[i].when == ON_DEMAND,
 		};
 	}
 }
@@ -136,8 +141,13 @@ int plan__make(const struct features *features, const struct plan_opts *opts, st
 		if (plan__lacks(features, family->needs, family->need_count, family->name, why))
 			continue;
 		plan.family = family->name;
-		plan__add(&plan, family->rows, family->row_count, opts);
-		plan__add(&plan, common_rows, sizeof(common_rows) / sizeof(common_rows[0]), opts);
+		plan__add(&plan, family->rows, family->row_count, features, opts);
+		plan__add(&plan, common_rows, sizeof(common_rows) / sizeof(common_rows[0]),
+			  features, opts);
+		if (opts->units)
+			plan.uprobes = features->has[FEATURE_UPROBE_MULTI] ? UPROBES_MULTI :
+				       features->has[FEATURE_UPROBE]	   ? UPROBES_SINGLE :
+									     UPROBES_NONE;
 		*ret = plan;
 		buf__clear(why);
 		return 0;
@@ -148,10 +158,15 @@ int plan__make(const struct features *features, const struct plan_opts *opts, st
 
 void plan__print(const struct plan *plan, struct buf *out)
 {
-	buf__printf(out, "hook family: %s\n", plan->family);
+	static const char *const uprobes[] = { "none", "one by one", "uprobe.multi" };
+
+	buf__printf(out, "hook family: %s\nprobes of runtimes: %s\n", plan->family,
+		    uprobes[plan->uprobes]);
 	for (unsigned int i = 0; i < plan->count; i++)
 		buf__printf(out, "  %-34s %s%s\n", plan->probes[i].hook, plan->probes[i].program,
-			    plan->probes[i].optional ? " (optional)" : "");
+			    plan->probes[i].on_demand ? " (while it is of use)" :
+			    plan->probes[i].optional  ? " (optional)" :
+							"");
 }
 
 void plan__families(struct buf *out)

@@ -13,10 +13,14 @@ struct plan_probe {
 	const char *program; /* name of the BPF program */
 	const char *hook;    /* what it hangs on, for people: "tp_btf/sock_send_length" */
 	bool optional;	     /* a kernel without the hook still works */
+	bool on_demand;	     /* attached while a traced process has a use for it */
 };
 
+enum uprobes { UPROBES_NONE, UPROBES_SINGLE, UPROBES_MULTI };
+
 struct plan {
-	const char *family; /* "tracepoint", "kprobe" */
+	const char *family;   /* "tracepoint", "kprobe" */
+	enum uprobes uprobes; /* how the probes of runtimes are hung up */
 	unsigned int count;
 	struct plan_probe probes[PLAN_PROBES_MAX];
 };

@@ -97,7 +97,9 @@ static bool body_ok(const struct event *event)
 	case EVENT_TASK:
 		return ((const struct event_task *)event)->change - 1u < TASK_EXIT;
 	case EVENT_UNIT:
-		return ((const struct event_unit *)event)->change - 1u < UNIT_BIND;
+		return ((const struct event_unit *)event)->change - 1u < UNIT_CHANGE_COUNT - 1u;
+	case EVENT_NAME:
+		return !((const struct event_name *)event)->text[NAME_BYTES - 1];
 	default:
 		return true;
 	}
@@ -116,6 +118,7 @@ bool event__valid(const void *record, size_t size)
 		[EVENT_TASK] = sizeof(struct event_task),
 		[EVENT_UNIT] = sizeof(struct event_unit),
 		[EVENT_LISTEN] = sizeof(struct event_listen),
+		[EVENT_NAME] = sizeof(struct event_name),
 	};
 	const struct event *event = record;
 	bool varies;

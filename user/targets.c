@@ -22,6 +22,7 @@ struct targets {
 	struct discover_opts discover;
 	struct processes *processes;
 	struct load *load;
+	struct runtimes *runtimes;
 	struct recorder *recorder;
 	struct target *table;
 	unsigned int alive;
@@ -54,9 +55,10 @@ void targets__free(struct targets *targets)
 	free(targets);
 }
 
-void targets__set_load(struct targets *targets, struct load *load)
+void targets__set_load(struct targets *targets, struct load *load, struct runtimes *runtimes)
 {
 	targets->load = load;
+	targets->runtimes = runtimes;
 }
 
 void targets__set_recorder(struct targets *targets, struct recorder *recorder)
@@ -96,7 +98,10 @@ static void trace(struct targets *targets, uint32_t pid)
 	if (!targets->load || target->traced)
 		return;
 	target->traced = true;
-	/* the bit first: a socket that opens between the two is met by its events */
+	/* its units first, so that no event has another kind of them; then the bit: a socket that
+	 * opens before the look at those that are open is met by its events */
+	if (targets->runtimes)
+		runtimes__enter(targets->runtimes, pid);
 	load__trace(targets->load, pid);
 	load__bootstrap(targets->load, pid);
 }
@@ -257,6 +262,8 @@ static void on_exec(struct targets *targets, uint32_t pid)
 	if (discover__process(pid, &targets->discover, &process, &why) == 0) {
 		know(targets, process);
 		process__unref(process);
+		if (targets->runtimes)
+			runtimes__enter(targets->runtimes, pid);
 	}
 	buf__release(&why);
 }
@@ -268,6 +275,8 @@ static void on_end(struct targets *targets, uint32_t pid, uint64_t now_ns)
 	if (!target || target->ended_ns)
 		return;
 	target->ended_ns = now_ns;
+	if (targets->runtimes)
+		runtimes__leave(targets->runtimes, pid);
 	if (--targets->alive == 0)
 		targets->empty_since = now_ns;
 }
@@ -281,6 +290,8 @@ void targets__event(struct targets *targets, const struct event *event)
 			found(targets, event->pid);
 		return;
 	}
+	if (event->kind == EVENT_UNIT && targets->runtimes)
+		runtimes__event(targets->runtimes, event);
 	if (event->kind != EVENT_TASK)
 		return;
 	const struct event_task *task = (const void *)event;

@@ -10,6 +10,7 @@
 #include "load.h"
 #include "options.h"
 #include "record.h"
+#include "runtimes.h"
 
 #define TARGETS_MAX	16384
 #define TARGET_GRACE_NS (1000ull * 1000 * 1000) /* an ended process is remembered so long */
@@ -26,7 +27,7 @@ struct targets *targets__new(const struct targets_opts *opts);
 void targets__free(struct targets *targets);
 
 /* Once known; NULL: not (a dry run, no recording). */
-void targets__set_load(struct targets *targets, struct load *load);
+void targets__set_load(struct targets *targets, struct load *load, struct runtimes *runtimes);
 void targets__set_recorder(struct targets *targets, struct recorder *recorder);
 
 /* 0, also for one that is known already; -ESRCH, -EINVAL with why as discover__process; -E2BIG */
@@ -36,7 +37,7 @@ int targets__find(struct targets *targets, struct buf *why);
 /* Tells the kernel about all of them; from now on additions go there at once. */
 void targets__trace(struct targets *targets);
 
-void targets__event(struct targets *targets, const struct event *event); /* TASK, LISTEN */
+void targets__event(struct targets *targets, const struct event *event); /* TASK, UNIT, LISTEN */
 void targets__tick(struct targets *targets, uint64_t now_ns);
 unsigned int targets__alive(const struct targets *targets);
 /* When the last one ended, 0: one is alive or there never was one */

@@ -256,6 +256,7 @@ static void fuzz__step(struct fuzz *fuzz)
 		fuzz__raw(fuzz);
 		break;
 	case EVENT_LISTEN:
+	case EVENT_NAME:
 	case EVENT_KIND_COUNT:
 		fuzz->now_ns += fuzz__number(fuzz) * 1000000 & 0xffffffffff;
 		pipeline__tick(fuzz->pipeline, fuzz->now_ns);

@@ -15,8 +15,9 @@
  */
 #include "attribute/unit.h"
 
-static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
+static struct verdict nginx__who(struct unit *unit, const struct call_site *site)
 {
+	const struct stamp *at = site->at;
 	struct request *cur = unit->cur;
 
 	if (cur && cur->open && (cur->calls || cur->connects))
@@ -31,7 +32,7 @@ static struct verdict nginx__who(struct unit *unit, const struct stamp *at)
 		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
 	if (cur->unit != unit || !cur->whole || unit->idle > (request__idle(cur) ? 1 : 0))
 		return verdict_root(ROOT_WHY_DOUBT);
-	return (struct verdict){ cur, PARENT_BY_TURN, ROOT_WHY_ENTRY };
+	return (struct verdict){ .request = cur, .by = PARENT_BY_TURN };
 }
 
 const struct unit_rules nginx_rules = {

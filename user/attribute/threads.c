@@ -25,10 +25,10 @@ struct verdict unit__alone(struct unit *unit)
 		return verdict_root(ROOT_WHY_DOUBT);
 	if (!cur->open)
 		return verdict_root(cur->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
-	return (struct verdict){ cur, PARENT_BY_THREAD, ROOT_WHY_ENTRY };
+	return (struct verdict){ .request = cur, .by = PARENT_BY_THREAD };
 }
 
-static struct verdict threads__who(struct unit *unit, const struct stamp *at)
+static struct verdict threads__who(struct unit *unit, const struct call_site *site)
 {
 	struct verdict verdict = unit__alone(unit);
 
@@ -39,22 +39,3 @@ const struct unit_rules threads_rules = {
 	.name = "threads",
 	.who = threads__who,
 };
-
-/* Runtimes that move their units over threads, and programs not looked at yet. */
-static struct verdict nobody__who(struct unit *unit, const struct stamp *at)
-{
-	return verdict_root(ROOT_WHY_RUNTIME);
-}
-
-static const struct unit_rules nobody_rules = {
-	.name = "nobody",
-	.no_connect = true,
-	.who = nobody__who,
-};
-
-const struct unit_rules *unit_rules__of(const struct process *process)
-{
-	if (!process || process->runtime == RUNTIME_GO)
-		return &nobody_rules;
-	return process->runtime == RUNTIME_NGINX ? &nginx_rules : &threads_rules;
-}

@@ -117,6 +117,9 @@ void request__complete(struct request *request)
 void request__close(struct request *request)
 {
 	uncount(request);
+	if (request->open && request->unit && request->unit->group->rules &&
+	    request->unit->group->rules->gone)
+		request->unit->group->rules->gone(request->unit->group, request);
 	request->open = false;
 }
 
@@ -185,6 +188,16 @@ static void group__free(struct units *units, struct group *group)
 	free(group);
 }
 
+static void group__set_rules(struct group *group, const struct unit_rules *rules)
+{
+	if (group->rules == rules)
+		return;
+	if (group->rules && group->rules->release)
+		group->rules->release(group);
+	group->state = NULL;
+	group->rules = rules;
+}
+
 /* Whose rules hold is asked again only when the processes have changed: one may have been found
  * out later, or be another program by now. */
 static void group__refresh(struct units *units, struct group *group)
@@ -198,10 +211,7 @@ static void group__refresh(struct units *units, struct group *group)
 	process = processes__find(units->processes, group->pid);
 	if (group->rules && group->process == process)
 		return;
-	if (group->rules && group->rules->release)
-		group->rules->release(group);
-	group->state = NULL;
-	group->rules = unit_rules__of(process);
+	group__set_rules(group, unit_rules__of(process, group->kind));
 	process__unref(group->process);
 	group->process = process ? process__ref(process) : NULL;
 }
@@ -228,6 +238,27 @@ static struct group *group__get(struct units *units, uint32_t pid)
 	return group;
 }
 
+struct group *units__group(struct units *units, uint32_t pid)
+{
+	struct group *group = group__find(units, pid);
+
+	if (group)
+		group__refresh(units, group);
+	return group;
+}
+
+void units__set_kind(struct units *units, uint32_t pid, uint8_t kind, uint8_t flags)
+{
+	struct group *group = pid ? group__get(units, pid) : NULL;
+
+	if (!group)
+		return;
+	group->kind = kind < UNITS_KIND_COUNT ? kind : UNITS_THREADS;
+	group->flags = flags;
+	group__refresh(units, group);
+	group__set_rules(group, unit_rules__of(group->process, group->kind));
+}
+
 void units__older(struct units *units, uint32_t pid)
 {
 	struct group *group = pid ? group__get(units, pid) : NULL;
@@ -249,7 +280,8 @@ static bool evict(struct units *units, const struct group *keep)
 		if (unit->mux || unit->open)
 			continue;
 		unit__free(units, unit);
-		if (!group->units && !group->migrating && !group->older && group != keep)
+		if (!group->units && !group->migrating && !group->older && !group->kind &&
+		    !group->flags && group != keep)
 			group__free(units, group);
 		return true;
 	}

@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "attribute.h"
+#include "recipe.h"
 
 struct group;
 struct unit;
@@ -20,8 +21,9 @@ struct request { /* a server exchange from its first byte to its end */
 	uint32_t refs;
 	struct context *context; /* a reference */
 	uint64_t conn_id;
-	struct unit *unit; /* the last one that read of it; NULL: unknown or gone */
-	bool open;	   /* its answer has not begun */
+	struct unit *unit;     /* the last one that read of it; NULL: unknown or gone */
+	uint64_t runtime_unit; /* stamp.unit of that read: for the rules of runtimes */
+	bool open;	       /* its answer has not begun */
 	bool whole;	   /* its last byte has been read: until then it waits for its own socket */
 	bool looped;	   /* of a connection that a loop waits for, among others */
 	bool stale;	   /* events were lost while it was open: it proves nothing any more */
@@ -61,7 +63,9 @@ struct unit {
 struct group {
 	uint32_t pid;
 	bool migrating; /* work was seen to move between threads: they prove nothing */
-	bool older; /* it served before the agent came: requests may be open that are not known */
+	bool older;   /* it served before the agent came: requests may be open that are not known */
+	uint8_t kind; /* enum unit_kind: what stamp.unit is in its events (UNIT_MODULE) */
+	uint8_t flags; /* RECIPE_* */
 	const struct unit_rules *rules;
 	struct process *process; /* that the rules are for; a reference: its address stays its own */
 	uint64_t version;	 /* of the processes that it was looked up in */
@@ -71,16 +75,54 @@ struct group {
 	UT_hash_handle hh;
 };
 
+struct hold;
+struct units;
+
 struct verdict {
 	struct request *request; /* borrowed where not said otherwise; NULL: a root */
 	enum parent_by by;
 	enum root_why why;
+	struct hold *hold; /* not known yet (request NULL); borrowed */
 };
 
 static inline struct verdict verdict_root(enum root_why why)
 {
-	return (struct verdict){ NULL, PARENT_BY_NONE, why };
+	return (struct verdict){ .why = why };
 }
+
+/*
+ * A call whose request may become known later (a result that is handed over) is *held*: its
+ * verdict names a hold, which the rules settle when they know. The hold of a call that nobody
+ * claims expires HOLD_NS after the call has ended; it is a root then.
+ */
+#define HOLD_NS (250ull * 1000 * 1000)
+
+struct held; /* one call that waits */
+
+struct hold {
+	uint32_t refs;
+	bool settled;
+	struct verdict verdict; /* once settled; request: a reference */
+	struct held *calls;
+};
+
+struct hold *hold__new(void); /* NULL without memory */
+struct hold *hold__ref(struct hold *hold);
+void hold__unref(struct units *units, struct hold *hold); /* NULL is allowed */
+/* Decides all calls that wait for it, and those that come later. Once; a request that is answered
+ * by now is not looked at here: whether it was open is the rules' to know. */
+void hold__settle(struct units *units, struct hold *hold, struct verdict verdict);
+
+/* A call or a connect that wants to know whom it is for; or the answer to a call. */
+struct call_site {
+	const struct stamp *at;
+	uint64_t conn_id;
+	bool connecting; /* no call yet: the connection is being opened */
+	bool reused;	 /* not the first call of the connection */
+	bool reads;	 /* an answer: its first bytes, or all of it: `complete` */
+	bool complete;
+	struct hold *hold; /* an answer: that of its call, or NULL */
+};
 
 /* Every function but `who` may be NULL. The books (turn, cur, open, idle, mux) are up to date
  * when one is called. */
@@ -92,10 +134,14 @@ struct unit_rules {
 	void (*request)(struct unit *unit, struct request *request, const struct stamp *at);
 	void (*answered)(struct unit *unit, struct request *request, const struct stamp *at);
 	/* For which request does the unit act now? Asked at a call and at a connect. */
-	struct verdict (*who)(struct unit *unit, const struct stamp *at);
-	/* The answer to a call was read; owner: the call's request, NULL when unknown. */
-	void (*response)(struct unit *unit, struct request *owner, const struct stamp *at);
+	struct verdict (*who)(struct unit *unit, const struct call_site *site);
+	/* Of the answer to a call was read; owner: the call's request, NULL when unknown. */
+	void (*response)(struct unit *unit, struct request *owner, const struct call_site *site);
+	/* EVENT_UNIT; CREATE and EXIT before the books forget the thread */
 	void (*event)(struct group *group, const struct event_unit *event);
+	void (*named)(struct group *group, const struct event_name *event);
+	/* A request ends for good (its answer has begun, or it is lost): forget it. */
+	void (*gone)(struct group *group, struct request *request);
 	void (*release)(struct group *group); /* gives group->state back */
 };
 
@@ -104,13 +150,28 @@ struct verdict unit__alone(struct unit *unit);
 
 extern const struct unit_rules threads_rules; /* threads that wait for one thing at a time */
 extern const struct unit_rules nginx_rules;
-const struct unit_rules *unit_rules__of(const struct process *process); /* NULL process too */
+extern const struct unit_rules go_rules;
+extern const struct unit_rules cpython_rules;
+extern const struct unit_rules node_rules;
+extern const struct unit_rules java_rules;
+/* process: NULL too; kind: enum unit_kind */
+const struct unit_rules *unit_rules__of(const struct process *process, uint8_t kind);
+
+/* --- calls that wait: attribute/hold.c ------------------------------------------------------ */
+
+struct held *held__new(struct units *units, struct context *context, struct hold *hold);
+void held__ended(struct units *units, struct held *held, uint64_t now_ns); /* it may expire now */
+void held__free(struct units *units, struct held *held);		   /* NULL is allowed */
+void helds__expire(struct units *units, uint64_t now_ns);		   /* UINT64_MAX: all */
 
 /* --- the books: attribute/unit.c ---------------------------------------------------------- */
 
 struct units {
 	struct stats *stats;
 	struct processes *processes;
+	struct held *held;    /* whose calls have ended, first to expire first */
+	struct held *running; /* whose calls have not */
+	uint32_t held_count;
 	struct group *groups;
 	struct unit *last;   /* found; steps of one unit come in a row */
 	struct unit *idlest; /* of all groups */
@@ -123,6 +184,9 @@ struct units {
 /* at->tid == 0 or a full table: NULL */
 struct unit *units__get(struct units *units, const struct stamp *at);
 void units__older(struct units *units, uint32_t pid); /* a connection of it was open before */
+struct group *units__group(struct units *units, uint32_t pid); /* NULL: not known yet */
+/* What stamp.unit means in the process from now on (UNIT_MODULE). */
+void units__set_kind(struct units *units, uint32_t pid, uint8_t kind, uint8_t flags);
 void units__drop_unit(struct units *units, uint32_t pid, uint32_t tid);
 void units__drop_group(struct units *units, uint32_t pid);
 void units__age(struct units *units, uint64_t now_ns);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "attribute/unit.h"
+
+static struct verdict cpython__who(struct unit *unit, const struct call_site *site)
+{
+	return verdict_root(ROOT_WHY_RUNTIME);
+}
+
+const struct unit_rules cpython_rules = {
+	.name = "cpython",
+	.no_connect = true,
+	.who = cpython__who,
+};

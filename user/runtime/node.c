@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include <errno.h>
+
+#include "runtime/module.h"
+
+static int node__prepare(const struct process *process, struct runtime_setup *ret, struct buf *why)
+{
+	buf__puts(why, "not written yet");
+	return -ENOTSUP;
+}
+
+const struct runtime_module node_module = { "node", node__prepare };

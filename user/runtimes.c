@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "runtimes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "runtime/module.h"
+
+#define TRY_EVERY_NS   (100 * NSEC_PER_MSEC)
+#define TRY_FOR_NS     (30 * NSEC_PER_SEC) /* a runtime that is slow to load */
+#define CHECK_EVERY_NS NSEC_PER_SEC
+#define FAILED_MIN     16 /* wrong reads before a module is turned off */
+
+enum follow_state {
+	FOLLOW_TRYING,	/* the runtime is not loaded yet */
+	FOLLOW_PARTLY,	/* followed; further probes may be possible later */
+	FOLLOW_DONE,	/* followed */
+	FOLLOW_THREADS, /* one thread only: until it makes another one */
+	FOLLOW_NOT
+};
+
+struct followed {
+	uint32_t pid;
+	enum follow_state state;
+	const struct runtime_module *module;
+	bool demands; /* holds a demand of attach */
+	unsigned int probes;
+	uint64_t since_ns;
+	uint64_t tried_ns;
+	UT_hash_handle hh;
+};
+
+struct runtimes {
+	struct runtimes_opts opts;
+	struct followed *table;
+	uint64_t checked_ns;
+	unsigned int waiting; /* TRYING or PARTLY */
+};
+
+static const struct runtime_module *const modules[RUNTIME_COUNT] = {
+	[RUNTIME_NATIVE] = &threads_module, [RUNTIME_GO] = &go_module,
+	[RUNTIME_PYTHON] = &cpython_module, [RUNTIME_NODE] = &node_module,
+	[RUNTIME_JAVA] = &java_module,	    [RUNTIME_RUBY] = &threads_module,
+	[RUNTIME_DOTNET] = &threads_module,
+};
+
+const struct runtime_module *runtime_module__of(enum runtime runtime)
+{
+	return (unsigned int)runtime < RUNTIME_COUNT ? modules[runtime] : NULL;
+}
+
+struct runtimes *runtimes__new(const struct runtimes_opts *opts)
+{
+	struct runtimes *runtimes = calloc(1, sizeof(*runtimes));
+
+	if (runtimes)
+		runtimes->opts = *opts;
+	return runtimes;
+}
+
+static void set_state(struct runtimes *runtimes, struct followed *one, enum follow_state state)
+{
+	runtimes->waiting -= one->state == FOLLOW_TRYING || one->state == FOLLOW_PARTLY;
+	one->state = state;
+	runtimes->waiting += one->state == FOLLOW_TRYING || one->state == FOLLOW_PARTLY;
+}
+
+static void take_back(struct runtimes *runtimes, struct followed *one)
+{
+	struct recipe none = { .pid = one->pid };
+
+	attach__drop_process(runtimes->opts.attach, one->pid);
+	if (one->demands)
+		attach__demand_less(runtimes->opts.attach);
+	one->demands = false;
+	one->probes = 0;
+	if (one->state == FOLLOW_DONE || one->state == FOLLOW_PARTLY)
+		load__recipe(runtimes->opts.load, &none);
+}
+
+void runtimes__free(struct runtimes *runtimes)
+{
+	struct followed *one, *next;
+
+	if (!runtimes)
+		return;
+	HASH_ITER(hh, runtimes->table, one, next) {
+		HASH_DEL(runtimes->table, one);
+		free(one);
+	}
+	free(runtimes);
+}
+
+static void give_up(struct runtimes *runtimes, struct followed *one, const struct buf *why)
+{
+	take_back(runtimes, one);
+	set_state(runtimes, one, FOLLOW_NOT);
+	runtimes->opts.stats->lost[LOSS_MODULE_OFF]++;
+	log_warn("process %u: %s units cannot be followed: %.*s; its calls get no parent by them",
+		 one->pid, one->module->name, (int)why->n, why->n ? why->p : "");
+}
+
+static int install(struct runtimes *runtimes, struct followed *one, struct runtime_setup *setup,
+		   struct buf *why)
+{
+	int err;
+
+	if (setup->recipe.flags & RECIPE_WAKES && !one->demands) {
+		err = attach__demand(runtimes->opts.attach, why);
+		if (err)
+			return err;
+		one->demands = true;
+	}
+	setup->recipe.pid = one->pid;
+	err = load__recipe(runtimes->opts.load, &setup->recipe);
+	if (err) {
+		buf__printf(why, "its recipe: %s", strerror(-err));
+		return err;
+	}
+	set_state(runtimes, one, setup->more ? FOLLOW_PARTLY : FOLLOW_DONE);
+	one->probes = setup->count;
+	return attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count, why);
+}
+
+static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns)
+{
+	const struct process *process = processes__find(runtimes->opts.processes, one->pid);
+	struct runtime_setup setup = { 0 };
+	struct buf why = { 0 };
+	int err;
+
+	one->tried_ns = now_ns;
+	if (!process)
+		return;
+	err = one->module->prepare(process, &setup, &why);
+	if (err == -EAGAIN) {
+		if (one->module == &threads_module)
+			set_state(runtimes, one, FOLLOW_THREADS);
+		else if (one->state == FOLLOW_PARTLY || now_ns < one->since_ns + TRY_FOR_NS)
+			err = 0;
+		else
+			give_up(runtimes, one, &why);
+		buf__release(&why);
+		return;
+	}
+	if (!err && one->state == FOLLOW_PARTLY && setup.count == one->probes) {
+		if (!setup.more || now_ns > one->since_ns + TRY_FOR_NS)
+			set_state(runtimes, one, FOLLOW_DONE);
+	} else if (!err) {
+		err = install(runtimes, one, &setup, &why);
+	}
+	if (err)
+		give_up(runtimes, one, &why);
+	buf__release(&why);
+}
+
+void runtimes__enter(struct runtimes *runtimes, uint32_t pid)
+{
+	const struct process *process = processes__find(runtimes->opts.processes, pid);
+	const struct runtime_module *module = process ? runtime_module__of(process->runtime) : NULL;
+	struct followed *one;
+
+	runtimes__leave(runtimes, pid);
+	if (!module)
+		return;
+	one = calloc(1, sizeof(*one));
+	if (!one)
+		return;
+	one->pid = pid;
+	one->module = module;
+	one->since_ns = clock__monotonic_ns();
+	runtimes->waiting++; /* FOLLOW_TRYING */
+	HASH_ADD(hh, runtimes->table, pid, sizeof(pid), one);
+	try(runtimes, one, one->since_ns);
+}
+
+static struct followed *find(const struct runtimes *runtimes, uint32_t pid)
+{
+	struct followed *one;
+
+	HASH_FIND(hh, runtimes->table, &pid, sizeof(pid), one);
+	return one;
+}
+
+void runtimes__leave(struct runtimes *runtimes, uint32_t pid)
+{
+	struct followed *one = find(runtimes, pid);
+
+	if (!one)
+		return;
+	take_back(runtimes, one);
+	set_state(runtimes, one, FOLLOW_NOT);
+	HASH_DEL(runtimes->table, one);
+	free(one);
+}
+
+void runtimes__event(struct runtimes *runtimes, const struct event *event)
+{
+	const struct event_unit *unit = (const void *)event;
+	struct followed *one;
+
+	if (event->kind != EVENT_UNIT || unit->change != UNIT_CREATE)
+		return;
+	one = find(runtimes, event->pid);
+	if (one && one->state == FOLLOW_THREADS)
+		try(runtimes, one, clock__monotonic_ns());
+}
+
+/* A recipe that does not fit the process reads nonsense, which the kernel side notices. */
+static void check(struct runtimes *runtimes, struct followed *one)
+{
+	struct recipe recipe;
+	struct buf why = { 0 };
+
+	if (load__recipe_counts(runtimes->opts.load, one->pid, &recipe) != 0 ||
+	    recipe.failed < FAILED_MIN || recipe.failed < recipe.read)
+		return;
+	buf__printf(&why, "%llu of %llu units read were none", recipe.failed,
+		    recipe.failed + recipe.read);
+	give_up(runtimes, one, &why);
+	buf__release(&why);
+}
+
+void runtimes__tick(struct runtimes *runtimes, uint64_t now_ns)
+{
+	bool due = now_ns >= runtimes->checked_ns + CHECK_EVERY_NS;
+	struct followed *one, *next;
+
+	if (!runtimes->waiting && !due)
+		return;
+	if (due)
+		runtimes->checked_ns = now_ns;
+	HASH_ITER(hh, runtimes->table, one, next) {
+		uint64_t every_ns = one->state == FOLLOW_PARTLY ? 5 * TRY_EVERY_NS : TRY_EVERY_NS;
+
+		if ((one->state == FOLLOW_TRYING || one->state == FOLLOW_PARTLY) &&
+		    now_ns >= one->tried_ns + every_ns)
+			try(runtimes, one, now_ns);
+		if (due && (one->state == FOLLOW_PARTLY || one->state == FOLLOW_DONE))
+			check(runtimes, one);
+	}
+}
