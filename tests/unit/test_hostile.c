@@ -311,12 +311,14 @@ static void threads_without_end(void **state)
 
 	bench_new(&b, true, (struct span_sink){ 0 });
 	for (uint32_t i = 1; i <= 200000 * b.scale; i++) {
-		struct event_unit unit = { .change = UNIT_WAKE, .other_tid = i };
+		struct event_connect connect = {
+			.conn = i, .tuple = { .family = FAMILY_INET, .role = ROLE_CLIENT }
+		};
 
-		push(&b, &unit.event, sizeof(unit), EVENT_UNIT, i % 2 ? 1 : i, i);
+		push(&b, &connect.event, sizeof(connect), EVENT_CONNECT, i % 2 ? 1 : i, i);
 	}
 	assert_true(b.stats.lost[LOSS_UNIT_TABLE_FULL] > 0);
-	bench_free(&b, 40);
+	bench_free(&b, 80);
 }
 
 /* Every request is made within the one before, which is over soon after: one trace for ever. */
