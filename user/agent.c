@@ -15,6 +15,7 @@
 #include "notify.h"
 #include "resident.h"
 #include "rights.h"
+#include "tally.h"
 
 #define AGENT_NICE -10
 #define FLUSH_NS   (4500ull * NSEC_PER_MSEC) /* a service manager is promised 5 s */
@@ -357,6 +358,7 @@ static void release(struct agent *agent)
 	targets__free(agent->targets);
 	load__free(agent->load);
 	processes__free(agent->processes);
+	tally__free(agent->stats.tally);
 	resource__unref(agent->host);
 }
 
@@ -367,7 +369,8 @@ int agent__run(const struct options *options)
 
 	agent.host = discover__host_resource();
 	agent.processes = processes__new();
-	if (agent.host && agent.processes)
+	agent.stats.tally = tally__new();
+	if (agent.host && agent.processes && agent.stats.tally)
 		code = start(&agent);
 	if (code == EXIT_DONE && options->dry_run) {
 		print_plan(&agent);

@@ -25,6 +25,7 @@
 
 #include "base/pool.h"
 #include "join/connection.h"
+#include "tally.h"
 
 struct end {
 	struct context *context;   /* a reference; NULL: not seen */
@@ -228,6 +229,21 @@ static bool is_fragment(const struct exchange *exchange)
 	       !exchange->context->is_parent && !(exchange->flags & MESSAGE_INCOMPLETE);
 }
 
+/* Here each span passes once, its parent final, before the sampler has its say. */
+static void count(struct stats *stats, const struct exchange *exchange)
+{
+	const struct context *context = exchange->context;
+	bool root = !context->parent && !context->parent_is_remote;
+
+	if (root)
+		stats->roots[context->why]++;
+	else
+		stats->parents[context->by]++;
+	if (stats->tally)
+		tally__count(stats->tally, exchange->process, exchange->side == ROLE_SERVER,
+			     root ? PARENT_BY_NONE : context->by, context->why);
+}
+
 static void emit(struct join *join, struct exchange *exchange)
 {
 	struct context *context = exchange->context;
@@ -243,10 +259,7 @@ static void emit(struct join *join, struct exchange *exchange)
 		exchange__free(exchange);
 		return;
 	}
-	if (context->parent || context->parent_is_remote)
-		join->stats->parents[context->by]++;
-	else
-		join->stats->roots[context->why]++;
+	count(join->stats, exchange);
 	join->next.push(join->next.ctx, exchange, EXCHANGE_DONE);
 }
 

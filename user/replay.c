@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "pipeline.h"
 #include "record.h"
+#include "tally.h"
 
 #define TICK_NS	    (10 * NSEC_PER_MSEC) /* of the events' own time */
 #define TICKS_MAX   1000		 /* in a row: a longer pause is stepped over */
@@ -124,8 +125,9 @@ static int replay_open(struct replay *replay, const struct options *options, str
 		return EXIT_FAILED;
 	replay->host = header.host;
 	replay->processes = processes__new();
+	replay->stats.tally = tally__new();
 	err = open_export(replay, options, header.seed, why);
-	if (err || !replay->processes)
+	if (err || !replay->processes || !replay->stats.tally)
 		return err ? err : EXIT_FAILED;
 	struct pipeline_opts opts = {
 		.stats = &replay->stats,
@@ -172,6 +174,7 @@ int replay__run(const struct options *options)
 	pipeline__free(replay.pipeline);
 	export__free(replay.export);
 	processes__free(replay.processes);
+	tally__free(replay.stats.tally);
 	resource__unref(replay.host);
 	replayer__free(replay.replayer);
 	buf__release(&why);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "tally.h"
 
 static const struct {
 	const char *name;
@@ -74,6 +75,8 @@ void stats__print(const struct stats *stats, struct buf *out)
 		    stats->spans_exported);
 	print_counts(out, "parents by: ", stats->parents, parent_by_names, PARENT_BY_COUNT);
 	print_counts(out, "roots: ", stats->roots, root_why_names, ROOT_WHY_COUNT);
+	if (stats->tally)
+		tally__print(stats->tally, out);
 	buf__printf(out,
 		    "connections: %" PRIu64 " met, %" PRIu64 " ended; events: %" PRIu64 " (%" PRIu64
 		    " bytes, %" PRIu64 " of payload)\n",

@@ -10,6 +10,7 @@
 #include "parent_by.h"
 
 struct buf;
+struct tally;
 
 struct stats {
 	uint64_t lost[LOSS_COUNT]; /* kernel losses are copied in by load__losses */
@@ -25,6 +26,7 @@ struct stats {
 	uint64_t spans_exported; /* accepted by at least one exporter's receiver */
 	uint64_t parents[PARENT_BY_COUNT];
 	uint64_t roots[ROOT_WHY_COUNT];
+	struct tally *tally; /* the same by process; owned by whoever owns this; NULL: not kept */
 };
 
 const char *loss__name(enum loss loss); /* "ring.data" */

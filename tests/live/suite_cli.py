@@ -169,6 +169,63 @@ def signals():
         assert 0.9 < time.monotonic() - begun < 3
 
 
+def by_process(summary):
+    """{(pid, side): (spans, {evidence: n}, {reason: n})} of the summary's last table."""
+    table, pid = {}, None
+    for line in summary.rpartition("by process:\n")[2].splitlines():
+        m = re.match(r"  (?:\S+\[(\d+)\]| ) +(server|client) +(\d+)  (.*)$", line)
+        if not m:
+            break
+        pid = int(m.group(1) or pid)
+        parents, _, roots = m.group(4).partition("roots: ")
+        counts = [dict((k, int(n)) for k, n in re.findall(r"([a-z_-]+) (\d+)", x))
+                  for x in (parents, roots)]
+        assert (pid, m.group(2)) not in table, "two rows: %s" % line
+        table[pid, m.group(2)] = (int(m.group(3)), *counts)
+    return table
+
+
+@test("cli/by_process", NEEDS)
+def parents_by_process():
+    """The table says of each process what its spans say, and the last batch of each as well; what
+    the sampler drops is in the table, too."""
+    with Run("by_process") as run:
+        down = run.epoll_server()
+        server = run.python(down=down)
+        pids = ("--pid", server.pid, "--pid", down.pid)
+        agent = Agent(run, *pids, "--stats", "1s")
+        run.load(server.port, "-c", 4, "-n", 40)
+        live.wait_for("--stats", lambda: "by process:" in agent.errors(), 5)
+        agent.end()
+        spans = agent.check(server.truth() + down.truth())
+        want, scopes = {}, {}
+        for s in spans:
+            side = {2: "server", 3: "client"}[s.kind]
+            n, parents, roots = want.get((s.pid, side), (0, {}, {}))
+            why = s.attr.get("spanprobe.root.why")
+            by = roots if why else parents
+            name = why or s.attr["spanprobe.parent.by"]
+            by[name] = by.get(name, 0) + 1
+            want[s.pid, side] = (n + 1, parents, roots)
+            scopes[s.pid] = live.otlp.attributes(s.scope["attributes"])
+        assert by_process(agent.summary) == want, want
+        assert want[down.pid, "server"] == (160, {"connection": 160}, {}), want
+        assert want[server.pid, "server"] == (160, {}, {"entry": 160}), want
+        for pid, scope in scopes.items():
+            said = {"spanprobe.%s.%s.%s" % (what, side, name): n
+                    for (p, side), row in want.items() if p == pid
+                    for what, by in (("parents", row[1]), ("roots", row[2]))
+                    for name, n in by.items()}
+            assert scope == said, "%r, not %r" % (scope, said)
+
+        agent = Agent(run, *pids, "--sampler", "always_off", name="unsampled")
+        run.load(server.port, "-c", 4, "-n", 25, "-i", "off", name="load2")
+        agent.end()
+        table = by_process(agent.summary)
+        assert table[down.pid, "server"] == (100, {"connection": 100}, {}), table
+        assert table[server.pid, "client"][0] == 100, table
+
+
 @test("cli/nobody_listens", NEEDS)
 def nobody_listens():
     """No receiver: said once, retried, counted; and when one appears the spans reach it."""

@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "export.h"
+#include "process.h"
 #include "resource.h"
+#include "tally.h"
 #include "trace.pb-c.h"
 
 /* --- the reader: a field is found by number and occurrence ------------------------------------- */
@@ -303,12 +305,17 @@ static void any_size_is_framed(void **state)
 static void a_full_span_and_scope_fit(void **state)
 {
 	struct resource *resource = resource__new();
-	struct stats stats;
+	struct process *process = process__new(1, 1, RUNTIME_NATIVE, resource);
+	struct stats stats = { .tally = tally__new() };
 	struct span *span = make_span(resource, 1);
 	static char keys[RESOURCE_ATTRS_MAX][16];
 
 	for (int i = 0; i < LOSS_COUNT; i++)
 		stats.lost[i] = UINT64_MAX;
+	for (int i = 1; i < PARENT_BY_COUNT; i++)
+		tally__count(stats.tally, process, true, (enum parent_by)i, ROOT_WHY_ENTRY);
+	for (int i = 0; i < ROOT_WHY_COUNT; i++)
+		tally__count(stats.tally, process, false, PARENT_BY_NONE, (enum root_why)i);
 	for (int i = 0; i < RESOURCE_ATTRS_MAX; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "k%d", i);
 		resource__set_int(resource, keys[i], INT64_MIN);
@@ -318,11 +325,14 @@ static void a_full_span_and_scope_fit(void **state)
 	struct slice group = sub(request, 1, 0), scope_spans = sub(group, 2, 0);
 
 	assert_int_equal(count(sub(group, 1, 0), 1), RESOURCE_ATTRS_MAX);
-	assert_int_equal(count(sub(scope_spans, 1, 0), 3), LOSS_COUNT);
+	assert_int_equal(count(sub(scope_spans, 1, 0), 3),
+			 LOSS_COUNT + PARENT_BY_COUNT - 1 + ROOT_WHY_COUNT);
 	assert_int_equal(count(sub(scope_spans, 2, 0), 9), SPAN_ATTRS_MAX);
 	assert_int_equal(get(sub(scope_spans, 2, 0), 10, 0).value,
 			 RESOURCE_ATTRS_MAX - SPAN_ATTRS_MAX);
 	span__unref(span);
+	tally__free(stats.tally);
+	process__unref(process);
 	resource__unref(resource);
 }
 

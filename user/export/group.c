@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "tally.h"
+
 #define FLAG_HAS_IS_REMOTE 0x100u
 #define FLAG_IS_REMOTE	   0x200u
 
@@ -57,17 +59,38 @@ int span_groups__make(struct span *const *spans, uint32_t count, struct arena *a
 	return 0;
 }
 
-void scope_attrs__make(const struct stats *stats, struct scope_attrs *ret)
+static void put_count(struct scope_attrs *attrs, const char *what, const char *name, uint64_t n)
 {
-	ret->count = 0;
-	for (int i = 0; stats && i < LOSS_COUNT; i++) {
-		if (!stats->lost[i])
-			continue;
-		char *key = ret->keys[ret->count];
+	char *key = attrs->keys[attrs->count];
 
-		snprintf(key, sizeof(ret->keys[0]), "spanprobe.lost.%s", loss__name((enum loss)i));
-		ret->attrs[ret->count++] = (struct attr){ .key = slice_of(key),
-							  .type = ATTR_INT,
-							  .i = (int64_t)stats->lost[i] };
-	}
+	if (!n)
+		return;
+	snprintf(key, sizeof(attrs->keys[0]), "spanprobe.%s.%s", what, name);
+	attrs->attrs[attrs->count++] =
+		(struct attr){ .key = slice_of(key), .type = ATTR_INT, .i = (int64_t)n };
+}
+
+static void put_side(struct scope_attrs *attrs, const struct tally_side *side, const char *parents,
+		     const char *roots)
+{
+	for (int i = 0; i < PARENT_BY_COUNT; i++)
+		put_count(attrs, parents, parent_by__name((enum parent_by)i), side->parents[i]);
+	for (int i = 0; i < ROOT_WHY_COUNT; i++)
+		put_count(attrs, roots, root_why__name((enum root_why)i), side->roots[i]);
+}
+
+void scope_attrs__make(const struct stats *stats, const struct resource *resource,
+		       struct scope_attrs *ret)
+{
+	struct tally_counts counts;
+
+	ret->count = 0;
+	if (!stats)
+		return;
+	for (int i = 0; i < LOSS_COUNT; i++)
+		put_count(ret, "lost", loss__name((enum loss)i), stats->lost[i]);
+	if (!stats->tally || !tally__of(stats->tally, resource, &counts))
+		return;
+	put_side(ret, &counts.server, "parents.server", "roots.server");
+	put_side(ret, &counts.client, "parents.client", "roots.client");
 }

@@ -36,13 +36,18 @@ static inline const struct span *span_groups__span(const struct span_groups *gro
 /* W3C flags with the OTLP bits that say whether the parent came from another process */
 uint32_t span_flags(const struct span *span);
 
-/* The scope's attributes: spanprobe.lost.<name> for every loss that is not zero */
+/* The scope's attributes, those that are not zero: spanprobe.lost.<name> of the agent, and of the
+ * resource's process spanprobe.parents.<side>.<by> and spanprobe.roots.<side>.<why> */
+#define SCOPE_ATTRS_MAX (LOSS_COUNT + 2 * (PARENT_BY_COUNT + ROOT_WHY_COUNT))
+
 struct scope_attrs {
 	uint32_t count;
-	struct attr attrs[LOSS_COUNT];
-	char keys[LOSS_COUNT][48];
+	struct attr attrs[SCOPE_ATTRS_MAX];
+	char keys[SCOPE_ATTRS_MAX][48];
 };
 
-void scope_attrs__make(const struct stats *stats, struct scope_attrs *ret);
+/* stats, resource: NULL is allowed */
+void scope_attrs__make(const struct stats *stats, const struct resource *resource,
+		       struct scope_attrs *ret);
 
 #endif

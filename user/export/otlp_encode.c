@@ -14,10 +14,10 @@
 #include "resource.h"
 #include "trace.pb-c.h"
 
-#define ATTRS_MAX 64
+#define ATTRS_MAX 128
 
 _Static_assert(SPAN_ATTRS_MAX <= ATTRS_MAX && RESOURCE_ATTRS_MAX <= ATTRS_MAX &&
-		       LOSS_COUNT <= ATTRS_MAX,
+		       SCOPE_ATTRS_MAX <= ATTRS_MAX,
 	       "scratch holds the attributes of a span, a resource or the scope");
 
 /* Upper bounds of what a field adds beside its text: a tag of up to two bytes and a length or
@@ -230,13 +230,14 @@ static int put_resource(struct buf *out, const struct resource *resource, struct
 	return 0;
 }
 
-static int put_scope(struct buf *out, const struct stats *stats, struct scratch *scratch)
+static int put_scope(struct buf *out, const struct stats *stats, const struct resource *resource,
+		     struct scratch *scratch)
 {
 	Otlp__InstrumentationScope scope = OTLP__INSTRUMENTATION_SCOPE__INIT;
 	struct scope_attrs attrs;
 	size_t room = 4 * FIELD_ROOM + sizeof(SCOPE_NAME) + sizeof(SPANPROBE_VERSION);
 
-	scope_attrs__make(stats, &attrs);
+	scope_attrs__make(stats, resource, &attrs);
 	int err = build_attrs(scratch, attrs.attrs, attrs.count, &room);
 
 	if (err)
@@ -258,7 +259,7 @@ static int put_group(struct buf *out, const struct span_groups *groups,
 
 	inner = open_envelope(out);
 	if (!err)
-		err = put_scope(out, stats, scratch);
+		err = put_scope(out, stats, group->resource, scratch);
 	for (uint32_t i = 0; !err && i < group->count; i++)
 		err = put_span(out, span_groups__span(groups, group, i), scratch);
 	put_bytes(out, 3, SLICE(SCHEMA_URL));
@@ -271,7 +272,7 @@ static int put_group(struct buf *out, const struct span_groups *groups,
 int otlp_encode(struct span *const *spans, uint32_t count, const struct stats *stats,
 		struct buf *out)
 {
-	struct scratch scratch; /* 10 KB: only the used part is ever touched */
+	struct scratch scratch; /* 20 KB: only the used part is ever touched */
 	struct arena arena = { 0 };
 	struct span_groups groups;
 

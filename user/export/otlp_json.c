@@ -139,8 +139,11 @@ static void put_span(struct buf *out, const struct span *span)
 }
 
 static void put_group(struct buf *out, const struct span_groups *groups,
-		      const struct span_group *group, const struct scope_attrs *scope)
+		      const struct span_group *group, const struct stats *stats)
 {
+	struct scope_attrs scope;
+
+	scope_attrs__make(stats, group->resource, &scope);
 	TEXT(out, "{");
 	if (group->resource) {
 		TEXT(out, "\"resource\":{");
@@ -149,9 +152,9 @@ static void put_group(struct buf *out, const struct span_groups *groups,
 	}
 	TEXT(out, "\"scopeSpans\":[{\"scope\":{\"name\":\"" SCOPE_NAME
 		  "\",\"version\":\"" SPANPROBE_VERSION "\"");
-	if (scope->count) {
+	if (scope.count) {
 		TEXT(out, ",");
-		put_attrs(out, scope->attrs, scope->count);
+		put_attrs(out, scope.attrs, scope.count);
 	}
 	TEXT(out, "},\"spans\":[");
 	for (uint32_t i = 0; i < group->count; i++) {
@@ -166,16 +169,14 @@ int otlp_json(struct span *const *spans, uint32_t count, const struct stats *sta
 {
 	struct arena arena = { 0 };
 	struct span_groups groups;
-	struct scope_attrs scope;
 	int err = span_groups__make(spans, count, &arena, &groups);
 
-	scope_attrs__make(stats, &scope);
 	if (!err && groups.count) {
 		TEXT(out, "{\"resourceSpans\":[");
 		for (uint32_t i = 0; i < groups.count; i++) {
 			if (i)
 				TEXT(out, ",");
-			put_group(out, &groups, &groups.groups[i], &scope);
+			put_group(out, &groups, &groups.groups[i], stats);
 		}
 		TEXT(out, "]}\n");
 	}
