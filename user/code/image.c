@@ -199,6 +199,7 @@ static int read_sections(Elf *elf, struct image *image)
 			.vaddr = s.sh_addr,
 			.size = s.sh_size,
 			.flags = s.sh_flags,
+			.align = s.sh_addralign,
 			.type = s.sh_type,
 			.link = s.sh_link,
 			.entsize = s.sh_entsize > UINT32_MAX ? 0 : (uint32_t)s.sh_entsize,

@@ -21,7 +21,7 @@ struct image_segment {
 
 struct image_section {
 	const char *name; /* never NULL */
-	uint64_t offset, vaddr, size, flags;
+	uint64_t offset, vaddr, size, flags, align;
 	uint32_t type, link, entsize; /* SHT_* */
 };
 

@@ -163,65 +163,98 @@ struct wish_node {
 	UT_hash_handle hh;
 };
 
-struct wishes {
-	struct wish_node *by_name;
-	size_t open;
+struct symbol_wishes {
+	struct symbol_wish *wishes;
+	size_t count, open;
 	uint64_t lengths[4]; /* bit set: names of that length are wanted (255: that or longer) */
+	struct wish_node *by_name;
+	struct wish_node nodes[];
 };
 
-static bool grant(void *ctx, struct slice name, const struct symbol *symbol)
+static size_t length_class(size_t n)
 {
-	struct wishes *wishes = ctx;
-	size_t length = name.n < 255 ? name.n : 255;
+	return n < 255 ? n : 255;
+}
+
+int symbol_wishes__new(struct symbol_wish *wishes, size_t count, struct symbol_wishes **ret)
+{
+	struct symbol_wishes *all;
+	struct wish_node *same;
+
+	if (count > SYMBOL_WISHES_MAX)
+		return -E2BIG;
+	all = calloc(1, sizeof(*all) + count * sizeof(*all->nodes));
+	if (!all)
+		return -ENOMEM;
+	all->wishes = wishes;
+	all->count = count;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = strlen(wishes[i].name), length = length_class(n);
+
+		wishes[i].found = false;
+		HASH_FIND(hh, all->by_name, wishes[i].name, n, same);
+		if (same)
+			continue;
+		all->nodes[i].wish = &wishes[i];
+		HASH_ADD_KEYPTR(hh, all->by_name, wishes[i].name, n, &all->nodes[i]);
+		all->lengths[length / 64] |= 1ull << (length % 64);
+		all->open++;
+	}
+	*ret = all;
+	return 0;
+}
+
+bool symbol_wishes__grant(void *ctx, struct slice name, const struct symbol *symbol)
+{
+	struct symbol_wishes *all = ctx;
+	size_t length = length_class(name.n);
 	struct wish_node *node;
 
-	if (!(wishes->lengths[length / 64] >> (length % 64) & 1))
+	if (all->open == 0)
+		return false;
+	if (!(all->lengths[length / 64] >> (length % 64) & 1))
 		return true;
-	HASH_FIND(hh, wishes->by_name, name.p, name.n, node);
+	HASH_FIND(hh, all->by_name, name.p, name.n, node);
 	if (!node || (node->wish->found && (symbol->old || !node->wish->symbol.old)))
 		return true;
 	node->wish->symbol = *symbol;
 	node->wish->found = true;
 	if (!symbol->old)
-		wishes->open--;
-	return wishes->open > 0;
+		all->open--;
+	return all->open > 0;
+}
+
+int symbol_wishes__end(struct symbol_wishes *all)
+{
+	struct wish_node *same;
+	int found = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		struct symbol_wish *wish = &all->wishes[i];
+
+		HASH_FIND(hh, all->by_name, wish->name, strlen(wish->name), same);
+		if (same && same->wish != wish) { /* asked for twice */
+			wish->found = same->wish->found;
+			wish->symbol = same->wish->symbol;
+		}
+		found += wish->found;
+	}
+	HASH_CLEAR(hh, all->by_name);
+	free(all);
+	return found;
 }
 
 int symbols__find(const struct image *image, struct symbol_wish *wishes, size_t count)
 {
-	struct wishes all = { 0 };
-	struct wish_node *nodes, *same;
-	int found = 0;
+	struct symbol_wishes *all;
+	int err = symbol_wishes__new(wishes, count, &all);
 
-	if (count > SYMBOL_WISHES_MAX)
-		return -E2BIG;
-	nodes = calloc(count ? count : 1, sizeof(*nodes));
-	if (!nodes)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		size_t n = strlen(wishes[i].name), length = n < 255 ? n : 255;
+	if (err)
+		return err;
+	if (all->open)
+		err = each_of_all(image, symbol_wishes__grant, all);
+	int found = symbol_wishes__end(all);
 
-		wishes[i].found = false;
-		HASH_FIND(hh, all.by_name, wishes[i].name, n, same);
-		if (same)
-			continue;
-		nodes[i].wish = &wishes[i];
-		HASH_ADD_KEYPTR(hh, all.by_name, wishes[i].name, n, &nodes[i]);
-		all.lengths[length / 64] |= 1ull << (length % 64);
-		all.open++;
-	}
-	int err = all.open ? each_of_all(image, grant, &all) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		HASH_FIND(hh, all.by_name, wishes[i].name, strlen(wishes[i].name), same);
-		if (same && same->wish != &wishes[i]) {
-			wishes[i].found = same->wish->found;
-			wishes[i].symbol = same->wish->symbol;
-		}
-		found += wishes[i].found;
-	}
-	HASH_CLEAR(hh, all.by_name);
-	free(nodes);
 	return err < 0 && !found ? err : found;
 }
 

@@ -34,6 +34,12 @@ struct symbol_wish {
  * were found, or negative errno (-EBADMSG: the tables are malformed).
  */
 int symbols__find(const struct image *image, struct symbol_wish *wishes, size_t count);
+/* The same over another list of names: grant is a symbols_visit, end counts and frees. */
+struct symbol_wishes;
+int symbol_wishes__new(struct symbol_wish *wishes, size_t count, struct symbol_wishes **ret);
+bool symbol_wishes__grant(void *ctx, struct slice name, const struct symbol *symbol);
+int symbol_wishes__end(struct symbol_wishes *all);
+
 /* One name; -ENOENT: there is none such. */
 int symbols__get(const struct image *image, const char *name, struct symbol *ret);
 /* The first of the names, NULL-terminated, that there is: its index, or -ENOENT. */
