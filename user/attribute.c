@@ -466,6 +466,7 @@ static void distrust(struct attribute *attribute)
 		request__close(request);
 		request->stale = true;
 	}
+	units__distrust(&attribute->units);
 }
 
 void attribute__tick(struct attribute *attribute, uint64_t now_ns)

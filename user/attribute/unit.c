@@ -161,7 +161,7 @@ static void unit__free(struct units *units, struct unit *unit)
 	}
 	if (units->last == unit)
 		units->last = NULL;
-	HASH_DEL(unit->group->units, unit);
+	HASH_DEL(unit->group->by_tid, unit);
 	DL_DELETE(units->idlest, unit);
 	units->count--;
 	free(unit);
@@ -179,7 +179,7 @@ static void group__free(struct units *units, struct group *group)
 {
 	struct unit *unit, *next;
 
-	HASH_ITER(hh, group->units, unit, next)
+	HASH_ITER(hh, group->by_tid, unit, next)
 		unit__free(units, unit);
 	if (group->rules && group->rules->release)
 		group->rules->release(group);
@@ -230,6 +230,7 @@ static struct group *group__get(struct units *units, uint32_t pid)
 	if (!group)
 		return NULL;
 	group->pid = pid;
+	group->units = units;
 	HASH_ADD(hh, units->groups, pid, sizeof(pid), group);
 	if (!group->hh.tbl) {
 		free(group);
@@ -280,7 +281,7 @@ static bool evict(struct units *units, const struct group *keep)
 		if (unit->mux || unit->open)
 			continue;
 		unit__free(units, unit);
-		if (!group->units && !group->migrating && !group->older && !group->kind &&
+		if (!group->by_tid && !group->migrating && !group->older && !group->kind &&
 		    !group->flags && group != keep)
 			group__free(units, group);
 		return true;
@@ -299,7 +300,7 @@ static struct unit *unit__new(struct units *units, struct group *group, uint32_t
 		return NULL;
 	unit->tid = tid;
 	unit->group = group;
-	HASH_ADD(hh, group->units, tid, sizeof(tid), unit);
+	HASH_ADD(hh, group->by_tid, tid, sizeof(tid), unit);
 	if (!unit->hh.tbl) {
 		free(unit);
 		return NULL;
@@ -316,10 +317,10 @@ static struct unit *find_or_make(struct units *units, const struct stamp *at)
 
 	if (!group)
 		return NULL;
-	HASH_FIND(hh, group->units, &at->tid, sizeof(at->tid), unit);
+	HASH_FIND(hh, group->by_tid, &at->tid, sizeof(at->tid), unit);
 	if (!unit)
 		unit = unit__new(units, group, at->tid);
-	if (!unit && !group->units)
+	if (!unit && !group->by_tid)
 		group__free(units, group);
 	return unit;
 }
@@ -345,13 +346,28 @@ struct unit *units__get(struct units *units, const struct stamp *at)
 	return unit;
 }
 
+struct unit *group__unit(const struct group *group, uint32_t tid)
+{
+	struct unit *unit;
+
+	HASH_FIND(hh, group->by_tid, &tid, sizeof(tid), unit);
+	return unit;
+}
+
+void units__distrust(struct units *units)
+{
+	struct group *group, *next;
+
+	HASH_ITER(hh, units->groups, group, next)
+		if (group->rules && group->rules->distrust)
+			group->rules->distrust(group);
+}
+
 void units__drop_unit(struct units *units, uint32_t pid, uint32_t tid)
 {
-	struct group *group = group__find(units, pid);
-	struct unit *unit = NULL;
+	const struct group *group = group__find(units, pid);
+	struct unit *unit = group ? group__unit(group, tid) : NULL;
 
-	if (group)
-		HASH_FIND(hh, group->units, &tid, sizeof(tid), unit);
 	if (unit)
 		unit__free(units, unit);
 }

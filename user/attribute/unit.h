@@ -62,7 +62,8 @@ struct unit {
 
 struct group {
 	uint32_t pid;
-	bool migrating; /* work was seen to move between threads: they prove nothing */
+	struct units *units; /* that it is of */
+	bool migrating;	     /* work was seen to move between threads: they prove nothing */
 	bool older;   /* it served before the agent came: requests may be open that are not known */
 	uint8_t kind; /* enum unit_kind: what stamp.unit is in its events (UNIT_MODULE) */
 	uint8_t flags; /* RECIPE_* */
@@ -70,7 +71,7 @@ struct group {
 	struct process *process; /* that the rules are for; a reference: its address stays its own */
 	uint64_t version;	 /* of the processes that it was looked up in */
 	void *state;		 /* of the rules */
-	struct unit *units;
+	struct unit *by_tid;	 /* its threads */
 	uint64_t seen_ns;
 	UT_hash_handle hh;
 };
@@ -142,8 +143,13 @@ struct unit_rules {
 	void (*named)(struct group *group, const struct event_name *event);
 	/* A request ends for good (its answer has begun, or it is lost): forget it. */
 	void (*gone)(struct group *group, struct request *request);
+	/* Events of the process were lost: what its state says may be out of date. */
+	void (*distrust)(struct group *group);
 	void (*release)(struct group *group); /* gives group->state back */
 };
+
+/* The thread of that number, if it is known. */
+struct unit *group__unit(const struct group *group, uint32_t tid);
 
 /* The thread has one request open, never had two, and acts for that one as far as it shows. */
 struct verdict unit__alone(struct unit *unit);
@@ -189,6 +195,7 @@ struct group *units__group(struct units *units, uint32_t pid); /* NULL: not know
 void units__set_kind(struct units *units, uint32_t pid, uint8_t kind, uint8_t flags);
 void units__drop_unit(struct units *units, uint32_t pid, uint32_t tid);
 void units__drop_group(struct units *units, uint32_t pid);
+void units__distrust(struct units *units); /* tells all rules */
 void units__age(struct units *units, uint64_t now_ns);
 void units__release(struct units *units);
 
