@@ -17,7 +17,7 @@ struct shape {
 	int moved; /* -1: not emulated */
 };
 
-#define RDI REG_BIT(REG_RDI)
+#define RDI X86_BIT(X86_RDI)
 
 /* Assembled by hand (checked with objdump). */
 static const struct shape shapes[] = {
@@ -27,7 +27,7 @@ static const struct shape shapes[] = {
 	{ "cmp byte [rip+x], 0; je", "803d010000000074 0131c0c3", SITE_ARGS, 7 },
 	{ "mov rax, rdi; push rbx", "4889f853c3", SITE_ARGS, 3 },
 	{ "mov rdi, rsi; push rbx", "4889f753c3", SITE_ARGS, -1 },
-	{ "mov rdi, rsi; push rbx, rdi is not wanted", "4889f753c3", REG_BIT(REG_RSI), 3 },
+	{ "mov rdi, rsi; push rbx, rdi is not wanted", "4889f753c3", X86_BIT(X86_RSI), 3 },
 	{ "xor edi, edi changes rdi", "31ff53c3", SITE_ARGS, -1 },
 	{ "mov dil, 1 changes rdi", "40b70153c3", SITE_ARGS, -1 },
 	{ "sub rsp, 8; push rbx", "4883ec0853c3", SITE_ARGS, -1 },
@@ -47,7 +47,7 @@ static const struct shape shapes[] = {
 	{ "push imm is not emulated", "6a0153c3", SITE_ARGS, -1 },
 	{ "push [rax] is not emulated", "ff30c3", SITE_ARGS, -1 },
 	{ "mul writes rdx", "48f7e653c3", SITE_ARGS, -1 },
-	{ "syscall writes rcx", "0f0553c3", REG_BIT(REG_RCX), -1 },
+	{ "syscall writes rcx", "0f0553c3", X86_BIT(X86_RCX), -1 },
 	{ "syscall ends it at all", "0f0553c3", RDI, -1 },
 	{ "int3; push", "cc53", SITE_ARGS, -1 },
 	{ "ud2; push", "0f0b53", SITE_ARGS, -1 },
@@ -141,7 +141,7 @@ static void libc_wrappers(void **state)
 
 		assert_int_equal(symbols__get(image, names[i], &symbol), 0);
 		assert_int_equal(site__entry(image, symbol.vaddr, symbol.size,
-					     REG_BIT(REG_RDI) | REG_BIT(REG_RSI) | REG_BIT(REG_RDX),
+					     X86_BIT(X86_RDI) | X86_BIT(X86_RSI) | X86_BIT(X86_RDX),
 					     &site),
 				 0);
 		mnemonic_at(path, &symbol, site.vaddr, word);

@@ -15,38 +15,38 @@ struct form {
 	struct usdt_arg arg;
 };
 
-#define NO .index = REG_NONE
+#define NO .index = X86_NONE
 
 static const struct form forms[] = {
-	{ "8@%rdi", { .kind = USDT_REG, .size = 8, .reg = REG_RDI, NO } },
-	{ "-4@%eax", { .kind = USDT_REG, .size = 4, .is_signed = true, .reg = REG_RAX, NO } },
-	{ "1@%al", { .kind = USDT_REG, .size = 1, .reg = REG_RAX, NO } },
-	{ "1@%ah", { .kind = USDT_REG, .size = 1, .reg = REG_RAX, .high = true, NO } },
-	{ "1@%dl", { .kind = USDT_REG, .size = 1, .reg = REG_RDX, NO } },
-	{ "1@%dil", { .kind = USDT_REG, .size = 1, .reg = REG_RDI, NO } },
-	{ "2@%si", { .kind = USDT_REG, .size = 2, .reg = REG_RSI, NO } },
-	{ "2@%di", { .kind = USDT_REG, .size = 2, .reg = REG_RDI, NO } },
-	{ "1@%bpl", { .kind = USDT_REG, .size = 1, .reg = REG_RBP, NO } },
-	{ "8@%r8", { .kind = USDT_REG, .size = 8, .reg = REG_R8, NO } },
-	{ "4@%r15d", { .kind = USDT_REG, .size = 4, .reg = REG_R15, NO } },
-	{ "2@%r12w", { .kind = USDT_REG, .size = 2, .reg = REG_R12, NO } },
-	{ "1@%r9b", { .kind = USDT_REG, .size = 1, .reg = REG_R9, NO } },
+	{ "8@%rdi", { .kind = USDT_REG, .size = 8, .reg = X86_RDI, NO } },
+	{ "-4@%eax", { .kind = USDT_REG, .size = 4, .is_signed = true, .reg = X86_RAX, NO } },
+	{ "1@%al", { .kind = USDT_REG, .size = 1, .reg = X86_RAX, NO } },
+	{ "1@%ah", { .kind = USDT_REG, .size = 1, .reg = X86_RAX, .high = true, NO } },
+	{ "1@%dl", { .kind = USDT_REG, .size = 1, .reg = X86_RDX, NO } },
+	{ "1@%dil", { .kind = USDT_REG, .size = 1, .reg = X86_RDI, NO } },
+	{ "2@%si", { .kind = USDT_REG, .size = 2, .reg = X86_RSI, NO } },
+	{ "2@%di", { .kind = USDT_REG, .size = 2, .reg = X86_RDI, NO } },
+	{ "1@%bpl", { .kind = USDT_REG, .size = 1, .reg = X86_RBP, NO } },
+	{ "8@%r8", { .kind = USDT_REG, .size = 8, .reg = X86_R8, NO } },
+	{ "4@%r15d", { .kind = USDT_REG, .size = 4, .reg = X86_R15, NO } },
+	{ "2@%r12w", { .kind = USDT_REG, .size = 2, .reg = X86_R12, NO } },
+	{ "1@%r9b", { .kind = USDT_REG, .size = 1, .reg = X86_R9, NO } },
 	{ "8f@%xmm11",
-	  { .kind = USDT_REG, .size = 8, .is_float = true, .reg = REG_XMM0 + 11, NO } },
+	  { .kind = USDT_REG, .size = 8, .is_float = true, .reg = X86_XMM0 + 11, NO } },
 	{ "8@-96(%rbp)",
-	  { .kind = USDT_MEM, .size = 8, .reg = REG_RBP, NO, .scale = 1, .value = -96 } },
-	{ "8@(%rax)", { .kind = USDT_MEM, .size = 8, .reg = REG_RAX, NO, .scale = 1 } },
+	  { .kind = USDT_MEM, .size = 8, .reg = X86_RBP, NO, .scale = 1, .value = -96 } },
+	{ "8@(%rax)", { .kind = USDT_MEM, .size = 8, .reg = X86_RAX, NO, .scale = 1 } },
 	{ "8@0x10(%rax)",
-	  { .kind = USDT_MEM, .size = 8, .reg = REG_RAX, NO, .scale = 1, .value = 16 } },
+	  { .kind = USDT_MEM, .size = 8, .reg = X86_RAX, NO, .scale = 1, .value = 16 } },
 	{ "4@8(%rax,%r9,4)",
-	  { .kind = USDT_MEM, .size = 4, .reg = REG_RAX, .index = REG_R9, .scale = 4, .value = 8 } },
+	  { .kind = USDT_MEM, .size = 4, .reg = X86_RAX, .index = X86_R9, .scale = 4, .value = 8 } },
 	{ "4@(,%rcx,8)",
-	  { .kind = USDT_MEM, .size = 4, .reg = REG_NONE, .index = REG_RCX, .scale = 8 } },
+	  { .kind = USDT_MEM, .size = 4, .reg = X86_NONE, .index = X86_RCX, .scale = 8 } },
 	{ "8@1234(%rip)",
-	  { .kind = USDT_MEM, .size = 8, .reg = REG_RIP, NO, .scale = 1, .value = 1234 } },
+	  { .kind = USDT_MEM, .size = 8, .reg = X86_RIP, NO, .scale = 1, .value = 1234 } },
 	{ "-4@$-17",
-	  { .kind = USDT_CONST, .size = 4, .is_signed = true, .reg = REG_NONE, NO, .value = -17 } },
-	{ "8@$0", { .kind = USDT_CONST, .size = 8, .reg = REG_NONE, NO } },
+	  { .kind = USDT_CONST, .size = 4, .is_signed = true, .reg = X86_NONE, NO, .value = -17 } },
+	{ "8@$0", { .kind = USDT_CONST, .size = 8, .reg = X86_NONE, NO } },
 };
 
 /* What is not understood says so, and is an argument all the same. */
@@ -113,7 +113,7 @@ static void lists(void **state)
 	struct usdt_arg args[USDT_ARGS];
 
 	assert_int_equal(usdt__parse_args(SLICE("8@%r14 -4@%eax  -8@nonsense 4@$1 "), args), 4);
-	assert_int_equal(args[0].reg, REG_R14);
+	assert_int_equal(args[0].reg, X86_R14);
 	assert_int_equal(args[2].kind, USDT_UNKNOWN);
 	assert_int_equal(args[3].value, 1);
 	assert_int_equal(usdt__parse_args(slice(NULL, 0), args), 0);

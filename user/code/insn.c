@@ -56,24 +56,24 @@ static enum insn_op op_of(const ZydisDecodedInstruction *in)
 	return INSN_OTHER;
 }
 
-static enum reg reg_of(ZydisRegister reg)
+static enum x86_reg reg_of(ZydisRegister reg)
 {
 	if (reg == ZYDIS_REGISTER_NONE)
-		return REG_NONE;
+		return X86_NONE;
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 	ZyanI8 id = ZydisRegisterGetId(whole);
 
 	switch (ZydisRegisterGetClass(whole)) {
 	case ZYDIS_REGCLASS_GPR64:
-		return id >= 0 && id < 16 ? (enum reg)id : REG_OTHER;
+		return id >= 0 && id < 16 ? (enum x86_reg)id : X86_OTHER;
 	case ZYDIS_REGCLASS_IP:
-		return REG_RIP;
+		return X86_RIP;
 	case ZYDIS_REGCLASS_XMM:
 	case ZYDIS_REGCLASS_YMM:
 	case ZYDIS_REGCLASS_ZMM:
-		return id >= 0 && id < 32 ? (enum reg)(REG_XMM0 + id) : REG_OTHER;
+		return id >= 0 && id < 32 ? (enum x86_reg)(X86_XMM0 + id) : X86_OTHER;
 	default:
-		return REG_OTHER;
+		return X86_OTHER;
 	}
 }
 
@@ -92,15 +92,15 @@ static void fill_memory(const ZydisDecodedOperandMem *from, uint64_t next, struc
 	to->index = reg_of(from->index);
 	to->scale = from->scale;
 	to->disp = from->disp.value;
-	if (to->base == REG_RIP)
+	if (to->base == X86_RIP)
 		to->vaddr = next + (uint64_t)to->disp;
-	else if (to->base == REG_NONE && to->index == REG_NONE && to->segment == SEGMENT_NONE)
+	else if (to->base == X86_NONE && to->index == X86_NONE && to->segment == SEGMENT_NONE)
 		to->vaddr = (uint64_t)to->disp;
 }
 
 static void fill_operand(const ZydisDecodedOperand *from, uint64_t next, struct operand *to)
 {
-	*to = (struct operand){ .reg = REG_NONE, .base = REG_NONE, .index = REG_NONE };
+	*to = (struct operand){ .reg = X86_NONE, .base = X86_NONE, .index = X86_NONE };
 	to->size = (uint8_t)(from->size / 8);
 	to->read = (from->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0;
 	to->written = (from->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
@@ -168,11 +168,12 @@ int insn__decode(const void *bytes, size_t n, uint64_t vaddr, struct insn *ret)
 	*ret = (struct insn){ .vaddr = vaddr, .length = in.length, .op = op_of(&in) };
 	for (uint8_t i = 0; i < in.operand_count; i++) {
 		const ZydisDecodedOperand *from = &operands[i];
-		enum reg reg = from->type == ZYDIS_OPERAND_TYPE_REGISTER ? reg_of(from->reg.value) :
-									   REG_NONE;
+		enum x86_reg reg = from->type == ZYDIS_OPERAND_TYPE_REGISTER ?
+					   reg_of(from->reg.value) :
+					   X86_NONE;
 
-		if (reg < REG_NONE && (from->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
-			ret->writes |= (uint16_t)REG_BIT(reg);
+		if (reg < X86_NONE && (from->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			ret->writes |= (uint16_t)X86_BIT(reg);
 		if (from->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
 			continue;
 		if (from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && from->imm.is_relative)

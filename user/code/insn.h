@@ -9,31 +9,31 @@
 #include "code/image.h"
 
 /* 64-bit registers by their numbers in the encoding; a narrower one is its whole one, with size. */
-enum reg {
-	REG_RAX,
-	REG_RCX,
-	REG_RDX,
-	REG_RBX,
-	REG_RSP,
-	REG_RBP,
-	REG_RSI,
-	REG_RDI,
-	REG_R8,
-	REG_R9,
-	REG_R10,
-	REG_R11,
-	REG_R12,
-	REG_R13,
-	REG_R14,
-	REG_R15,
-	REG_NONE,
-	REG_RIP,
-	REG_OTHER, /* mask, segment, x87, ... */
-	REG_XMM0,  /* to REG_XMM0 + 31; ymm and zmm too */
-	REG_LAST = REG_XMM0 + 31,
+enum x86_reg {
+	X86_RAX,
+	X86_RCX,
+	X86_RDX,
+	X86_RBX,
+	X86_RSP,
+	X86_RBP,
+	X86_RSI,
+	X86_RDI,
+	X86_R8,
+	X86_R9,
+	X86_R10,
+	X86_R11,
+	X86_R12,
+	X86_R13,
+	X86_R14,
+	X86_R15,
+	X86_NONE,
+	X86_RIP,
+	X86_OTHER, /* mask, segment, x87, ... */
+	X86_XMM0,  /* to X86_XMM0 + 31; ymm and zmm too */
+	X86_LAST = X86_XMM0 + 31,
 };
 
-#define REG_BIT(reg) (1u << (reg)) /* of REG_RAX to REG_R15 */
+#define X86_BIT(reg) (1u << (reg)) /* of X86_RAX to X86_R15 */
 
 enum insn_op {
 	INSN_OTHER,
@@ -69,10 +69,10 @@ struct operand {
 	enum operand_kind kind;
 	uint8_t size; /* bytes */
 	bool read, written;
-	enum reg reg; /* OPERAND_REG */
+	enum x86_reg reg; /* OPERAND_REG */
 	/* OPERAND_MEM: segment:[base + index * scale + disp] */
 	enum segment segment;
-	enum reg base, index; /* REG_NONE, and base REG_RIP with vaddr set */
+	enum x86_reg base, index; /* X86_NONE, and base X86_RIP with vaddr set */
 	uint8_t scale;
 	int64_t disp;
 	uint64_t vaddr; /* what [rip + disp] names; for [disp] alone the displacement; else 0 */
@@ -88,7 +88,7 @@ struct insn {
 	uint8_t count;				/* operands that are written in the text */
 	struct operand operands[INSN_OPERANDS]; /* destination first */
 	uint64_t target;			/* of a direct call or jump; else 0 */
-	uint16_t writes; /* REG_BIT of all that it changes, implicit ones too */
+	uint16_t writes; /* X86_BIT of all that it changes, implicit ones too */
 	bool emulated;	 /* the kernel's uprobes do it without a single step, since 4.x */
 };
 

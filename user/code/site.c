@@ -85,7 +85,7 @@ static bool may_pass(const struct insn *in, uint32_t keep)
 	if (keep & SITE_ANY_STACK)
 		changed &= ~SITE_ANY_STACK;
 	else
-		keep |= REG_BIT(REG_RSP);
+		keep |= X86_BIT(X86_RSP);
 	return !(changed & keep);
 }
 

@@ -12,15 +12,15 @@
 
 /* Where the calling conventions pass arguments. */
 #define SITE_ARGS                                                                                  \
-	(REG_BIT(REG_RDI) | REG_BIT(REG_RSI) | REG_BIT(REG_RDX) | REG_BIT(REG_RCX) |               \
-	 REG_BIT(REG_R8) | REG_BIT(REG_R9))
+	(X86_BIT(X86_RDI) | X86_BIT(X86_RSI) | X86_BIT(X86_RDX) | X86_BIT(X86_RCX) |               \
+	 X86_BIT(X86_R8) | X86_BIT(X86_R9))
 /* Go's ABIInternal: arguments, and r14, the goroutine */
 #define SITE_GO_ARGS                                                                               \
-	(REG_BIT(REG_RAX) | REG_BIT(REG_RBX) | REG_BIT(REG_RCX) | REG_BIT(REG_RDI) |               \
-	 REG_BIT(REG_RSI) | REG_BIT(REG_R8) | REG_BIT(REG_R9) | REG_BIT(REG_R10) |                 \
-	 REG_BIT(REG_R11) | REG_BIT(REG_R14))
+	(X86_BIT(X86_RAX) | X86_BIT(X86_RBX) | X86_BIT(X86_RCX) | X86_BIT(X86_RDI) |               \
+	 X86_BIT(X86_RSI) | X86_BIT(X86_R8) | X86_BIT(X86_R9) | X86_BIT(X86_R10) |                 \
+	 X86_BIT(X86_R11) | X86_BIT(X86_R14))
 /* Neither stack arguments nor a return probe nor the caller's address are needed. */
-#define SITE_ANY_STACK REG_BIT(REG_RSP)
+#define SITE_ANY_STACK X86_BIT(X86_RSP)
 
 struct site {
 	uint64_t vaddr;	 /* of the probe */
@@ -31,7 +31,7 @@ struct site {
 };
 
 /*
- * The site for a function; size 0 (unknown) keeps the entry. keep: the registers (REG_BIT) that the
+ * The site for a function; size 0 (unknown) keeps the entry. keep: the registers (X86_BIT) that the
  * probe reads, all of which are as at the entry, and SITE_ANY_STACK. 0, or -ERANGE when the
  * function is not in the file, -EILSEQ when it begins with no instruction, -ENOTSUP: no x86-64.
  */

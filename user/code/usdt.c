@@ -15,10 +15,10 @@
 
 static const struct {
 	const char *stem; /* "ax" of al, ah, ax, eax, rax */
-	enum reg reg;
+	enum x86_reg reg;
 } legacy[] = {
-	{ "ax", REG_RAX }, { "bx", REG_RBX }, { "cx", REG_RCX }, { "dx", REG_RDX },
-	{ "si", REG_RSI }, { "di", REG_RDI }, { "bp", REG_RBP }, { "sp", REG_RSP },
+	{ "ax", X86_RAX }, { "bx", X86_RBX }, { "cx", X86_RCX }, { "dx", X86_RDX },
+	{ "si", X86_RSI }, { "di", X86_RDI }, { "bp", X86_RBP }, { "sp", X86_RSP },
 };
 
 static bool is_stem(struct slice text, const char *stem)
@@ -27,7 +27,7 @@ static bool is_stem(struct slice text, const char *stem)
 }
 
 /* "rax", "eax", "ax", "al", "ah", "sil" */
-static bool legacy_register(struct slice text, enum reg *ret, bool *high)
+static bool legacy_register(struct slice text, enum x86_reg *ret, bool *high)
 {
 	for (size_t i = 0; i < sizeof(legacy) / sizeof(*legacy); i++) {
 		const char *stem = legacy[i].stem;
@@ -53,7 +53,7 @@ static bool legacy_register(struct slice text, enum reg *ret, bool *high)
 }
 
 /* "%r10d", "%eax", "%xmm3", "%rip" */
-static bool parse_register(struct slice text, enum reg *ret, bool *high)
+static bool parse_register(struct slice text, enum x86_reg *ret, bool *high)
 {
 	uint64_t number;
 
@@ -62,12 +62,12 @@ static bool parse_register(struct slice text, enum reg *ret, bool *high)
 		return false;
 	text = slice_from(text, 1);
 	if (slice_eq(text, SLICE("rip"))) {
-		*ret = REG_RIP;
+		*ret = X86_RIP;
 		return true;
 	}
 	if (slice_starts(text, SLICE("xmm")) && proc__number(slice_from(text, 3), &number) &&
 	    number < 32) {
-		*ret = (enum reg)(REG_XMM0 + number);
+		*ret = (enum x86_reg)(X86_XMM0 + number);
 		return true;
 	}
 	if (legacy_register(text, ret, high))
@@ -79,7 +79,7 @@ static bool parse_register(struct slice text, enum reg *ret, bool *high)
 		text.n--;
 	if (!proc__number(text, &number) || number < 8 || number > 15)
 		return false;
-	*ret = (enum reg)(REG_R8 + (number - 8));
+	*ret = (enum x86_reg)(X86_R8 + (number - 8));
 	return true;
 }
 
@@ -129,14 +129,14 @@ static bool parse_memory(struct slice text, struct usdt_arg *arg)
 		return false;
 	if (!proc__cut(&inner, ',', &part))
 		return false;
-	arg->reg = REG_NONE;
+	arg->reg = X86_NONE;
 	if (part.n && (!parse_register(part, &arg->reg, &high) || high))
 		return false;
 	if (proc__cut(&inner, ',', &part) && !parse_register(part, &arg->index, &high))
 		return false;
 	if (inner.n && (!parse_number(inner, &scale) || scale < 1 || scale > 8))
 		return false;
-	if (arg->reg == REG_NONE && arg->index == REG_NONE)
+	if (arg->reg == X86_NONE && arg->index == X86_NONE)
 		return false;
 	arg->scale = (uint8_t)scale;
 	arg->kind = USDT_MEM;
@@ -146,7 +146,7 @@ static bool parse_memory(struct slice text, struct usdt_arg *arg)
 /* "-4@$12": signed, four bytes, a constant. "8f@%xmm0" is a double. */
 static void parse_arg(struct slice text, struct usdt_arg *ret)
 {
-	struct usdt_arg arg = { .reg = REG_NONE, .index = REG_NONE };
+	struct usdt_arg arg = { .reg = X86_NONE, .index = X86_NONE };
 	struct slice size;
 	uint64_t bytes;
 
@@ -169,7 +169,7 @@ static void parse_arg(struct slice text, struct usdt_arg *ret)
 			return;
 		arg.kind = USDT_CONST;
 	} else if (text.p[0] == '%' && parse_register(text, &arg.reg, &arg.high)) {
-		if (arg.reg == REG_RIP)
+		if (arg.reg == X86_RIP)
 			return;
 		arg.kind = USDT_REG;
 	} else if (!parse_memory(text, &arg)) {

@@ -19,9 +19,9 @@ struct usdt_arg {
 	enum usdt_kind kind;
 	uint8_t size; /* bytes */
 	bool is_signed, is_float;
-	enum reg reg;	/* USDT_REG; USDT_MEM: the base, REG_RIP with vaddr set, or REG_NONE */
-	bool high;	/* ah, bh, ch, dh: bits 8 to 15 of reg */
-	enum reg index; /* REG_NONE */
+	enum x86_reg reg;   /* USDT_REG; USDT_MEM: the base, X86_RIP with vaddr set, or X86_NONE */
+	bool high;	    /* ah, bh, ch, dh: bits 8 to 15 of reg */
+	enum x86_reg index; /* X86_NONE */
 	uint8_t scale;
 	int64_t value; /* USDT_CONST: the value; USDT_MEM: the displacement */
 };
