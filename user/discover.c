@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "base/clock.h"
 #include "discover/container.h"
 #include "discover/facts.h"
 #include "discover/host.h"
@@ -70,46 +71,40 @@ static struct slice command_of(const struct facts *facts)
 	return command;
 }
 
-static void set_creation_time(struct setter *to, const struct facts *facts)
+static void set_creation_time(struct setter *to, uint64_t start_ticks)
 {
-	uint64_t boot = host__boot_time(), hz = (uint64_t)sysconf(_SC_CLK_TCK);
-	time_t seconds = (time_t)(boot + facts->stat.start_ticks / hz);
+	uint64_t boot = host__boot()->seconds, hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	time_t seconds = (time_t)(boot + start_ticks / hz);
 	char date[32], text[48];
 	struct tm tm;
 
 	if (!boot || !gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%FT%T", &tm))
 		return;
 	snprintf(text, sizeof(text), "%s.%03uZ", date,
-		 (unsigned int)(facts->stat.start_ticks % hz * 1000 / hz));
+		 (unsigned int)(start_ticks % hz * 1000 / hz));
 	set_text(to, "process.creation.time", text);
 }
 
 /* The same process has the same id when spanprobe starts again; another one never has it. */
-static void set_instance_id(struct setter *to, const struct facts *facts)
+static bool instance_id(uint32_t pid, uint64_t start_ticks, char text[UUID_STR_LEN])
 {
-	struct buf name = { 0 };
 	uuid_t namespace, id;
-	char text[UUID_STR_LEN];
+	char name[192];
+	int n = snprintf(name, sizeof(name), "%s/%u/%llu", host__boot()->ids, pid,
+			 (unsigned long long)start_ticks);
 
-	host__id(&name);
-	buf__puts(&name, "/");
-	host__boot_id(&name);
-	buf__printf(&name, "/%u/%llu", facts->pid, (unsigned long long)facts->stat.start_ticks);
-	if (name.failed) {
-		to->err = to->err ? to->err : -ENOMEM;
-	} else if (uuid_parse(INSTANCE_NAMESPACE, namespace) == 0) {
-		uuid_generate_sha1(id, namespace, name.p, name.n);
-		uuid_unparse_lower(id, text);
-		set_text(to, "service.instance.id", text);
-	}
-	buf__release(&name);
+	if (uuid_parse(INSTANCE_NAMESPACE, namespace) != 0)
+		return false;
+	uuid_generate_sha1(id, namespace, name, (size_t)n);
+	uuid_unparse_lower(id, text);
+	return true;
 }
 
 static void set_process(struct setter *to, const struct facts *facts, enum runtime runtime)
 {
 	struct buf text = { 0 };
 
-	set_creation_time(to, facts);
+	set_creation_time(to, facts->stat.start_ticks);
 	set(to, "process.executable.name", facts__exe_name(facts));
 	set_text(to, "process.executable.path", facts->exe);
 	set_text(to, "process.executable.build_id.gnu", facts->elf.build_id);
@@ -161,27 +156,34 @@ static void set_sdk(struct setter *to, const char *language)
 	set_text(to, "telemetry.sdk.version", SPANPROBE_VERSION);
 }
 
+static void set_pid(struct setter *to, uint32_t pid, const struct proc_status *status)
+{
+	set_int(to, "process.pid", pid);
+	if (status->vpid && status->vpid != pid)
+		set_int(to, "process.vpid", status->vpid);
+}
+
 static int describe(const struct facts *facts, const struct discover_opts *opts,
 		    enum runtime runtime, struct resource *resource)
 {
 	struct setter to = { resource, 0 };
 	struct cgroup_facts cgroup;
+	char id[UUID_STR_LEN];
 
 	cgroup_facts__parse(slice(facts->cgroup.p, facts->cgroup.n), &cgroup);
 	set_sdk(&to, runtime__language(runtime));
 	if (!to.err)
 		to.err = host__describe(resource);
 	set_process(&to, facts, runtime);
-	set_instance_id(&to, facts);
+	if (instance_id(facts->pid, facts->stat.start_ticks, id))
+		set_text(&to, "service.instance.id", id);
 	set_text(&to, "container.id", cgroup.container_id);
 	set_text(&to, "k8s.pod.uid", cgroup.pod_uid);
 	set_pairs(&to, facts__env(facts, "OTEL_RESOURCE_ATTRIBUTES"));
 	set_service_name(&to, facts, runtime, &cgroup);
 
 	set_sdk(&to, runtime__language(runtime));
-	set_int(&to, "process.pid", facts->pid);
-	if (facts->status.vpid && facts->status.vpid != facts->pid)
-		set_int(&to, "process.vpid", facts->status.vpid);
+	set_pid(&to, facts->pid, &facts->status);
 	set_pairs(&to, slice_of(opts->resource_attributes));
 	set(&to, "service.name", slice_of(opts->service_name));
 	return to.err;
@@ -212,6 +214,33 @@ int discover__process(uint32_t pid, const struct discover_opts *opts, struct pro
 	resource__unref(resource);
 	free(facts);
 	return err;
+}
+
+struct process *discover__fork(const struct process *parent, uint32_t pid, uint64_t born_ns)
+{
+	const struct attr *id = resource__get(parent->resource, "service.instance.id");
+	struct setter to = { resource__copy(parent->resource, "process.vpid"), 0 };
+	struct process *process = NULL;
+	struct proc_status status;
+	char text[UUID_STR_LEN];
+	struct proc_stat stat;
+
+	if (!to.resource)
+		return NULL;
+	if (proc__stat(pid, &stat))
+		stat.start_ticks = born_ns / (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	if (proc__status(pid, &status))
+		status.vpid = 0;
+	set_creation_time(&to, stat.start_ticks);
+	/* one that somebody has chosen is inherited */
+	if (id && instance_id(parent->pid, parent->start_ticks, text) &&
+	    slice_eq(id->s, slice_of(text)) && instance_id(pid, stat.start_ticks, text))
+		set_text(&to, "service.instance.id", text);
+	set_pid(&to, pid, &status);
+	if (!to.err)
+		process = process__new(pid, stat.start_ticks, parent->runtime, to.resource);
+	resource__unref(to.resource);
+	return process;
 }
 
 struct resource *discover__host_resource(void)

@@ -24,6 +24,9 @@ struct discover_opts {
  * be traced (a kernel thread, a zombie, this agent): why says which and what to do. */
 int discover__process(uint32_t pid, const struct discover_opts *opts, struct process **ret,
 		      struct buf *why);
+/* A child of `parent`, which may be gone already: until it calls exec all but its number is its
+ * parent's. born_ns: CLOCK_MONOTONIC. NULL: no memory. */
+struct process *discover__fork(const struct process *parent, uint32_t pid, uint64_t born_ns);
 /* Calls found(ctx, pid) for each running process that a glob or port matches. */
 int discover__scan(const struct discover_opts *opts, void (*found)(void *ctx, uint32_t pid),
 		   void *ctx);

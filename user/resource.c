@@ -139,6 +139,29 @@ int resource__set_pairs(struct resource *resource, struct slice pairs)
 	return err;
 }
 
+struct resource *resource__copy(const struct resource *from, const char *without)
+{
+	struct resource *resource = resource__new();
+	int err = resource ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !err && i < from->count; i++) {
+		const struct attr *attr = &from->attrs[i];
+
+		if (slice_eq(attr->key, slice_of(without)))
+			continue;
+		if (attr->type == ATTR_STRING)
+			err = set_text(resource, attr->key, attr->s);
+		else if (attr->type == ATTR_STRINGS)
+			err = set_list(resource, attr->key, attr->list, attr->count);
+		else
+			err = put(resource, attr->key, *attr);
+	}
+	if (!err)
+		return resource;
+	resource__unref(resource);
+	return NULL;
+}
+
 /* --- byte form: {u32 type, key, value}..., a text being {u32 length, bytes}; host byte order --- */
 
 static void put_u32(struct buf *out, uint32_t value)

@@ -126,9 +126,14 @@ static int enter(struct targets *targets, uint32_t pid)
 	return 0;
 }
 
-/* born: in a traced process, so that the kernel has followed it from its first instruction. What it
- * has inherited is known from its parent; to look for it again would take its own for older. */
-static int add(struct targets *targets, uint32_t pid, bool born, struct buf *why)
+static int admit(struct targets *targets, struct process *process)
+{
+	int err = know(targets, process);
+
+	return err ? err : enter(targets, process->pid);
+}
+
+int targets__add(struct targets *targets, uint32_t pid, struct buf *why)
 {
 	struct target *target = find(targets, pid);
 	struct process *process;
@@ -143,20 +148,11 @@ static int add(struct targets *targets, uint32_t pid, bool born, struct buf *why
 
 	if (err)
 		return err;
-	err = know(targets, process);
+	err = admit(targets, process);
 	process__unref(process);
-	if (!err)
-		err = enter(targets, pid);
-	if (!err && born)
-		find(targets, pid)->traced = true;
 	if (!err)
 		trace(targets, pid);
 	return err;
-}
-
-int targets__add(struct targets *targets, uint32_t pid, struct buf *why)
-{
-	return add(targets, pid, false, why);
 }
 
 static void found(void *ctx, uint32_t pid)
@@ -227,24 +223,24 @@ void targets__trace(struct targets *targets)
 
 /* --- changes ---------------------------------------------------------------------------- */
 
-/* The child may be gone before it is looked at; its spans still want a process. */
-static void on_fork(struct targets *targets, uint32_t parent_pid, uint32_t pid)
+/*
+ * The kernel follows the child from its first instruction. What it has inherited is known from its
+ * parent; to look for its sockets would take those that it has made since for older ones.
+ */
+static void on_fork(struct targets *targets, const struct event_task *task)
 {
-	struct process *parent = processes__find(targets->processes, parent_pid);
-	struct buf why = { 0 };
+	struct process *parent = processes__find(targets->processes, task->event.pid);
+	struct target *target = find(targets, task->child_pid);
+	struct process *process;
 
-	if (!targets->options->follow_children || !find(targets, parent_pid))
+	if (!targets->options->follow_children || !find(targets, task->event.pid) || !parent)
 		return;
-	int err = add(targets, pid, true, &why);
-
-	if (err == -ESRCH && parent) {
-		struct process *process = process__new(pid, 0, parent->runtime, parent->resource);
-
-		if (process && know(targets, process) == 0)
-			enter(targets, pid);
-		process__unref(process);
-	}
-	buf__release(&why);
+	if ((target && !target->ended_ns) || targets->alive >= TARGETS_MAX)
+		return;
+	process = discover__fork(parent, task->child_pid, task->event.time_ns);
+	if (process && !admit(targets, process))
+		find(targets, task->child_pid)->traced = true;
+	process__unref(process);
 }
 
 /* Another program in the same process: another runtime, name, language. */
@@ -298,7 +294,7 @@ void targets__event(struct targets *targets, const struct event *event)
 
 	switch (task->change) {
 	case TASK_FORK:
-		on_fork(targets, event->pid, task->child_pid);
+		on_fork(targets, task);
 		break;
 	case TASK_EXEC:
 		on_exec(targets, event->pid);

@@ -144,6 +144,48 @@ static void all_attributes(void **state)
 	process__unref(process);
 }
 
+/* A child that lives, and one that is gone: all but what names it is its parent's. */
+static void forked(void **state)
+{
+	static const char environ[] = "OTEL_RESOURCE_ATTRIBUTES=service.instance.id=mine";
+	const uint64_t born_ns = 678 * 10 * NSEC_PER_MSEC;
+
+	make_host();
+	make_python();
+	make_process(301, "python3.11", 'S', 0x400000);
+	struct process *parent = find(300, &no_opts), *fresh = find(301, &no_opts);
+	struct process *child = discover__fork(parent, 301, born_ns);
+	struct process *gone = discover__fork(parent, 302, born_ns);
+
+	has(child, "service.name", "cart");
+	has(child, "container.id", CONTAINER);
+	has(child, "process.creation.time", "2026-11-24T21:31:00.450Z");
+	has_int(child, "process.pid", 301);
+	has_int(child, "process.vpid", 7);
+	assert_int_equal(child->pid, 301);
+	assert_int_equal(child->start_ticks, 12345);
+	assert_int_equal(child->runtime, RUNTIME_PYTHON);
+	assert_int_equal(child->resource->count, parent->resource->count);
+	/* the same as that of an agent that comes later */
+	struct slice id = resource__get(fresh->resource, "service.instance.id")->s;
+	assert_true(slice_eq(resource__get(child->resource, "service.instance.id")->s, id));
+	assert_false(slice_eq(resource__get(parent->resource, "service.instance.id")->s, id));
+	has_int(gone, "process.pid", 302);
+	has(gone, "process.vpid", NULL);
+	has(gone, "process.creation.time", "2026-11-24T21:29:03.780Z");
+	has_int(parent, "process.pid", 300);
+	process__unref(parent);
+	process__unref(fresh);
+	process__unref(child);
+	process__unref(gone);
+	fake__file("/proc/300/environ", environ, sizeof(environ) - 1);
+	parent = find(300, &no_opts);
+	child = discover__fork(parent, 301, born_ns);
+	has(child, "service.instance.id", "mine");
+	process__unref(parent);
+	process__unref(child);
+}
+
 static void options_win(void **state)
 {
 	static const struct discover_opts opts = {
@@ -623,6 +665,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(all_attributes, fake__setup, fake__teardown),
+		cmocka_unit_test_setup_teardown(forked, fake__setup, fake__teardown),
 		cmocka_unit_test_setup_teardown(options_win, fake__setup, fake__teardown),
 		cmocka_unit_test_setup_teardown(service_name_order, fake__setup, fake__teardown),
 		cmocka_unit_test_setup_teardown(refusals, fake__setup, fake__teardown),

@@ -2,6 +2,7 @@
 #include "discover/host.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <uuid/uuid.h>
@@ -76,7 +77,7 @@ const char *host__id(struct buf *out)
 	return "hostname";
 }
 
-uint64_t host__boot_time(void)
+static uint64_t boot_time(void)
 {
 	struct buf text = { 0 };
 	struct slice rest, line;
@@ -92,6 +93,25 @@ uint64_t host__boot_time(void)
 	}
 	buf__release(&text);
 	return seconds;
+}
+
+const struct host_boot *host__boot(void)
+{
+	static struct host_boot boot;
+	static char root[64] = "?";
+	struct buf ids = { 0 };
+
+	if (!strncmp(root, proc_root, sizeof(root) - 1))
+		return &boot;
+	boot.seconds = boot_time();
+	host__id(&ids);
+	buf__puts(&ids, "/");
+	host__boot_id(&ids);
+	snprintf(boot.ids, sizeof(boot.ids), "%.*s", (int)ids.n, ids.n ? ids.p : "");
+	if (!ids.failed)
+		snprintf(root, sizeof(root), "%s", proc_root);
+	buf__release(&ids);
+	return &boot;
 }
 
 void host__user(uint32_t uid, struct buf *out)

@@ -11,9 +11,13 @@ int host__describe(struct resource *resource);
 /* Appends the host id; returns where it is from: NULL for the machine id, else "boot_id" or
  * "hostname". */
 const char *host__id(struct buf *out);
-/* Seconds of Unix time at boot; 0: unknown */
-uint64_t host__boot_time(void);
 void host__boot_id(struct buf *out);
+/* Read once: what stays the same until the next boot. */
+struct host_boot {
+	uint64_t seconds; /* Unix time of it; 0: unknown */
+	char ids[128];	  /* "HOST-ID/BOOT-ID" */
+};
+const struct host_boot *host__boot(void);
 /* Name of a user of this machine, from /etc/passwd alone (no directory service is asked: it
  * could block); the number when it has none */
 void host__user(uint32_t uid, struct buf *out);
