@@ -13,6 +13,7 @@ BUILD="gcc make pkg-config clang libelf-dev libdw-dev zlib1g-dev liblzma-dev lib
 DEMO="nginx:nginx python3:python3 node:nodejs curl:curl"
 TESTS="$DEMO libcmocka-dev wrk:wrk python3-venv python3-yaml javac:default-jdk-headless go:golang-go
 	cppcheck:cppcheck shellcheck:shellcheck codespell:codespell mandoc:mandoc man:man-db
+	apache2:apache2-bin libapache2-mod-php php-fpm liburing-dev nft:nftables setpriv:util-linux
 	ip:iproute2 ss:iproute2 unshare:util-linux qemu-system-x86_64:qemu-system-x86
 	busybox-static cpio:cpio depmod:kmod"
 LIBBPF_MIN=1.3 # bpf_program__attach_uprobe_multi, bpf_object__attach_skeleton's links
@@ -27,7 +28,7 @@ deps: this is ${PRETTY_NAME:-an unknown system}, not Debian 12 or 13 or Ubuntu 2
              protoc-c, and the headers of libbpf >= $LIBBPF_MIN, libelf, libdw (elfutils), zlib, liblzma, Zydis 4,
              protobuf-c, libcurl, libyaml, uthash, libuuid
   demo:      nginx, python3, node, curl
-  tests:     cmocka, wrk, python3 with venv and yaml, a JDK, Go >= 1.21, clang-format 14, clang-tidy,
+  tests:     Apache with PHP, PHP-FPM, liburing, nftables, cmocka, wrk, python3 with venv and yaml, a JDK, Go >= 1.21, clang-format 14, clang-tidy,
              clang's sanitizer runtime, cppcheck, shellcheck, codespell, mandoc, iproute2,
              qemu-system-x86, a static busybox, cpio, kmod
   then run make, make test.
@@ -142,21 +143,27 @@ install() {
 	}
 }
 
-# A freshly installed nginx would start to serve on port 80: it is wanted as a program only.
-install_quiet_nginx() {
+server_services() { ls /lib/systemd/system/nginx.service /lib/systemd/system/apache2.service /lib/systemd/system/php*-fpm.service 2>/dev/null || :; }
+# Freshly installed servers would start to serve: they are wanted as programs only.
+install_quiet() { # PACKAGE...
+	local service before
+	before=$(server_services)
 	local policy=/usr/sbin/policy-rc.d
 	if [ ! -e "$policy" ]; then
 		printf '#!/bin/sh\nexit 101\n' >"$policy"
 		chmod +x "$policy"
 		trap 'rm -f /usr/sbin/policy-rc.d "$log"' EXIT
 	fi
-	install nginx
-	[ ! -d /run/systemd/system ] || systemctl disable --quiet nginx || say "cannot disable nginx.service"
-	say "nginx is installed, its system service is left off"
+	install "$@"
+	for service in $(server_services); do
+		[[ "$before" != *"$service"* && -d /run/systemd/system ]] || continue
+		systemctl disable --quiet "${service##*/}" || say "cannot disable ${service##*/}"
+	done
+	say "$* installed, their system services are left off"
 }
 
 main() {
-	local lists=("$@") list bpf=() rest=() name
+	local lists=("$@") list bpf=() rest=() quiet=() name
 	[ ${#lists[@]} -gt 0 ] || lists=(build demo)
 	# shellcheck disable=SC1091
 	[ ! -r /etc/os-release ] || . /etc/os-release
@@ -196,7 +203,7 @@ main() {
 
 	for name in "${missing[@]}"; do
 		case "$name" in
-		nginx) ;;
+		nginx | apache2-bin | libapache2-mod-php | php-fpm) quiet+=("$name") ;;
 		"$LLVM_TOOLS") mapfile -t -O ${#rest[@]} rest < <(llvm_tools) ;;
 		*) rest+=("$name") ;;
 		esac
@@ -219,9 +226,7 @@ main() {
 		*) install "${bpf[@]}" ;;
 		esac
 	fi
-	for name in "${missing[@]}"; do
-		[ "$name" != nginx ] || install_quiet_nginx
-	done
+	[ ${#quiet[@]} -eq 0 ] || install_quiet "${quiet[@]}"
 	new_enough "$(libbpf_version)" "$LIBBPF_MIN" || die "libbpf $(libbpf_version) is too old: $LIBBPF_MIN is needed"
 	bpftool_works || die "bpftool does not start: see 'bpftool version'"
 	say "done"

@@ -276,10 +276,10 @@ class Run:
         return self.server(name, [os.path.join(BIN, "goserver")], down, **kw)
 
     def nginx(self, name="nginx", down=None, workers=1, keepalive=64, peers="", shared="",
-              more="proxy_buffering off;"):
+              more="proxy_buffering off;", location=None):
         """Static answers at /w/ID without `down`; else a proxy with keep-alive upstreams that
         calls /w/ID.p there. Truth is in its access log. peers: more servers of the upstream; shared,
-        more: directives of the http block and of the proxying location."""
+        more: directives of the http block and of the proxying location; location: another one."""
         port, prefix = free_port(), self.path(name)
         os.makedirs(prefix, exist_ok=True)
         os.chmod(prefix, 0o777)
@@ -293,6 +293,7 @@ class Run:
                 proxy_set_header Connection "";
                 %s
             }""" % more if down else """location ~ ^/w/(?<id>[^/]*)$ { return 200 "hello\\n"; }"""
+        where = location or where
         with open(conf, "w") as f:
             f.write("""
 daemon off; worker_processes %d; pid %s/pid; error_log stderr warn;

@@ -80,6 +80,10 @@ ABILITIES = {
     "CONFIG_KPROBES": _kprobes,
     "a hook family": lambda: _tracepoint("sock/sock_send_length")() or _kprobes(),
     "nginx": _program("nginx"),
+    "Apache": lambda: bool(shutil.which("apache2") and glob.glob(
+        "/usr/lib/apache2/modules/mod_mpm_event.so")),
+    "Apache's PHP": lambda: bool(glob.glob("/usr/lib/apache2/modules/libphp*.so")),
+    "PHP-FPM": lambda: bool(glob.glob("/usr/sbin/php-fpm*")),
     "wrk": _program("wrk"),
     "curl": _program("curl"),
     "bpftool": _program("bpftool"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A small HTTP/1.1 keep-alive server: one thread, epoll, read and write.
+ * A small HTTP/1.1 server: one thread, epoll, read and write; keep-alive but for Connection: close.
  *   epoll_server PORT|unix:PATH [-6] [-q]
  * Answers GET and POST with a body of ?size=N bytes (default 2) and prints the truth of every
  * /w/<id> as a JSON line (not with -q: for measuring). Prints "listening" first.
@@ -27,7 +27,7 @@
 struct conn {
 	int fd;
 	size_t have; /* bytes of head in buf */
-	bool in_body;
+	bool in_body, last;
 	unsigned long long body, body_left; /* of the request */
 	unsigned long long answer_left;	    /* body bytes still to write */
 	unsigned long long answer;
@@ -114,7 +114,10 @@ static bool write_body(struct conn *c)
 		c->answer_left -= w;
 	}
 	told(c);
-	return true;
+	if (!c->last)
+		return true;
+	drop(c);
+	return false;
 }
 
 static bool answer(struct conn *c)
@@ -136,10 +139,12 @@ static bool answer(struct conn *c)
 static void parse(struct conn *c, const char *end)
 {
 	const char *length = strcasestr(c->buf, "\r\nContent-Length:");
-	const char *path = strchr(c->buf, ' '), *size;
+	const char *path = strchr(c->buf, ' '), *size, *close_it;
 
 	snprintf(c->method, sizeof(c->method), "%.*s", (int)(path ? path - c->buf : 0), c->buf);
 	c->body = c->body_left = length && length < end ? strtoull(length + 17, NULL, 10) : 0;
+	close_it = strcasestr(c->buf, "\r\nConnection: close");
+	c->last = close_it && close_it < end;
 	c->answer = 2;
 	c->id[0] = 0;
 	if (!path)
