@@ -7,6 +7,7 @@
  *     -H L  a header line            -p N  pipelined requests (1)    -1      one byte per segment
  *     -C    a connection per request -6    IPv6                      -w US   pause between requests
  *     -a A  IPv4 address (127.0.0.1)   -r N  requests per second in all
+ *     -L    closes with RST          -s P  connection i has source port P + i, again and again
  * Prints the truth of each request as a JSON line (side client); ends with 1 when an answer was
  * wrong or missing. One thread, poll: connections really are open at the same time.
  */
@@ -43,9 +44,9 @@ struct conn {
 
 static struct {
 	const char *where, *prefix, *method, *query, *header, *address;
-	int conns, requests, depth, pause_us, rate;
+	int conns, requests, depth, pause_us, rate, source;
 	unsigned long long body;
-	bool single, fresh, v6;
+	bool single, fresh, v6, reset;
 } o = { .prefix = "r",
 	.method = "GET",
 	.query = "",
@@ -58,7 +59,29 @@ static struct {
 static char bulk[256 << 10];
 static int failures;
 
-static int dial(void)
+/* The port of a connection that was reset is free at once. */
+static void bind_source(int fd, int index)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(o.source + index) };
+	int one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (o.source && bind(fd, (struct sockaddr *)&in, sizeof(in))) {
+		perror("bind");
+		exit(1);
+	}
+}
+
+static void hang_up(int fd)
+{
+	struct linger linger = { .l_onoff = 1 };
+
+	if (o.reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(fd);
+}
+
+static int dial(int index)
 {
 	int fd, err, one = 1;
 	socklen_t length;
@@ -85,6 +108,7 @@ static int dial(void)
 
 		inet_pton(AF_INET, o.address, &in.sin_addr);
 		fd = socket(AF_INET, SOCK_STREAM, 0);
+		bind_source(fd, index);
 		err = connect(fd, (struct sockaddr *)&in, sizeof(in));
 	}
 	if (err) {
@@ -200,8 +224,8 @@ static bool eat(int index, struct conn *c)
 		if (o.pause_us)
 			usleep(o.pause_us);
 		if (o.fresh) {
-			close(c->fd);
-			c->fd = dial();
+			hang_up(c->fd);
+			c->fd = dial(index);
 		}
 		while (c->sent < o.requests && c->sent - c->answered < o.depth)
 			if (!ask(index, c))
@@ -238,7 +262,7 @@ static void run(struct conn **conns, struct pollfd *fds)
 
 	for (int i = 0; i < o.conns; i++) {
 		conns[i] = calloc(1, sizeof(struct conn));
-		conns[i]->fd = dial();
+		conns[i]->fd = dial(i);
 	}
 	for (int i = 0; i < o.conns; i++) {
 		for (int d = 0; d < o.depth && d < o.requests; d++)
@@ -258,7 +282,7 @@ static void run(struct conn **conns, struct pollfd *fds)
 				fds[i].fd = conns[i]->fd;
 				continue;
 			}
-			close(conns[i]->fd);
+			hang_up(conns[i]->fd);
 			fds[i].fd = -1;
 			open--;
 		}
@@ -269,7 +293,7 @@ int main(int argc, char **argv)
 {
 	int x;
 
-	while ((x = getopt(argc, argv, "c:n:i:m:b:q:H:p:w:a:r:1C6")) != -1) {
+	while ((x = getopt(argc, argv, "c:n:i:m:b:q:H:p:w:a:r:s:1C6L")) != -1) {
 		switch (x) {
 		case 'c':
 			o.conns = atoi(optarg);
@@ -303,6 +327,12 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			o.rate = atoi(optarg);
+			break;
+		case 's':
+			o.source = atoi(optarg);
+			break;
+		case 'L':
+			o.reset = true;
 			break;
 		case '1':
 			o.single = true;
