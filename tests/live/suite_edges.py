@@ -288,6 +288,7 @@ def namespaces():
         agent.check([dict(t, pid=None) for t in truth()])
         # two servers with the same addresses in different namespaces are not one connection
         assert {s.pid for s in agent.spans()} == {pid}, "process.pid is not the one of the root"
+        os.kill(live.children(outer.pid)[0], signal.SIGKILL)  # unshare takes no other end from us
 
 
 @test("live/exits", NEEDS)

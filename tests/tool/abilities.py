@@ -84,6 +84,7 @@ ABILITIES = {
         "/usr/lib/apache2/modules/mod_mpm_event.so")),
     "Apache's PHP": lambda: bool(glob.glob("/usr/lib/apache2/modules/libphp*.so")),
     "PHP-FPM": lambda: bool(glob.glob("/usr/sbin/php-fpm*")),
+    "nft": _program("nft"),
     "wrk": _program("wrk"),
     "curl": _program("curl"),
     "bpftool": _program("bpftool"),
