@@ -60,14 +60,14 @@ static enum x86_reg reg_of(ZydisRegister reg)
 {
 	if (reg == ZYDIS_REGISTER_NONE)
 		return X86_NONE;
+	if (reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP)
+		return X86_RIP;
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 	ZyanI8 id = ZydisRegisterGetId(whole);
 
 	switch (ZydisRegisterGetClass(whole)) {
 	case ZYDIS_REGCLASS_GPR64:
 		return id >= 0 && id < 16 ? (enum x86_reg)id : X86_OTHER;
-	case ZYDIS_REGCLASS_IP:
-		return X86_RIP;
 	case ZYDIS_REGCLASS_XMM:
 	case ZYDIS_REGCLASS_YMM:
 	case ZYDIS_REGCLASS_ZMM:
