@@ -76,6 +76,7 @@ int BPF_PROG(unit__switch)
 }
 
 #define FUTEX_WAIT	  0
+#define MUTEX_CONTENDED	  2 /* what a waiter of the C library's mutex waits with (lowlevellock.h) */
 #define FUTEX_WAIT_BITSET 9
 #define FUTEX_CLOCK_REAL  256
 #define FUTEX_COMMAND	  0x7f

@@ -55,6 +55,8 @@ void setups__add(struct setups *setups, uint64_t conn_id, uint32_t tid, struct v
 	}
 	DL_APPEND(setups->oldest, setup);
 	setup->verdict = verdict;
+	setup->held = verdict.hold;
+	setup->verdict.hold = NULL;
 	if (request__ref(verdict.request))
 		request__add_calls(verdict.request, 0, 1);
 }
@@ -69,6 +71,8 @@ struct verdict setup__first_use(const struct setup *setup, uint32_t tid, struct 
 {
 	struct verdict then = setup->verdict;
 
+	if (setup->held) /* its hold goes on, or has been claimed */
+		return setup->tid == tid || !now.request ? now : verdict_root(ROOT_WHY_DOUBT);
 	if (then.request && then.request == now.request) {
 		if (now.by == PARENT_BY_TURN) /* the turn has passed since: connecting takes one */
 			now.by = PARENT_BY_CONNECT;

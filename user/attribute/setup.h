@@ -11,6 +11,7 @@ struct setup {
 	uint64_t conn_id;
 	uint32_t tid;		   /* that connected */
 	struct verdict verdict;	   /* for whom it acted then; request: a reference */
+	bool held;		   /* which was not known then */
 	struct setup *prev, *next; /* oldest first */
 	UT_hash_handle hh;
 };

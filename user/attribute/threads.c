@@ -7,8 +7,11 @@
  * fired. A loop shows by the connection of its request, which never blocks and which epoll watches
  * while the request is read; who serves one request at a time waits in the read itself, or has
  * taken the connection out of epoll.
+ *
+ * A thread without a request of its own may work for one that another thread has (a pool): see
+ * handoff.c.
  */
-#include "attribute/unit.h"
+#include "attribute/handoff.h"
 
 struct verdict unit__alone(struct unit *unit)
 {
@@ -28,14 +31,34 @@ struct verdict unit__alone(struct unit *unit)
 	return (struct verdict){ .request = cur, .by = PARENT_BY_THREAD };
 }
 
-static struct verdict threads__who(struct unit *unit, const struct call_site *site)
+struct verdict unit__own(struct unit *unit)
 {
 	struct verdict verdict = unit__alone(unit);
 
 	return verdict.request && verdict.request->looped ? verdict_root(ROOT_WHY_LOOP) : verdict;
 }
 
+static struct verdict threads__who(struct unit *unit, const struct call_site *site)
+{
+	struct verdict verdict = unit__own(unit);
+
+	if (verdict.why != ROOT_WHY_NO_REQUEST && verdict.why != ROOT_WHY_CLOSED)
+		return verdict;
+	return handoff__who(unit, site, verdict);
+}
+
+static void threads__response(struct unit *unit, struct request *owner,
+			      const struct call_site *site)
+{
+	if (site->hold && site->complete)
+		handoff__response(unit, site);
+}
+
 const struct unit_rules threads_rules = {
 	.name = "threads",
 	.who = threads__who,
+	.response = threads__response,
+	.event = handoff__event,
+	.distrust = handoff__release,
+	.release = handoff__release,
 };
