@@ -10,7 +10,7 @@ struct attach;
 /* A probe on code of a process. Strings are borrowed for the call. */
 struct uprobe {
 	const char *program; /* name of the BPF program */
-	char path[64];	     /* /proc/PID/map_files/...: valid for deleted and foreign files too */
+	char path[64];	     /* of struct image, say: valid for deleted and foreign files too */
 	uint64_t offset;     /* of the instruction in the file */
 	uint64_t cookie;     /* bpf_get_attach_cookie() */
 	bool at_return;

@@ -143,8 +143,7 @@ static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns
 			err = 0;
 		else
 			give_up(runtimes, one, &why);
-		buf__release(&why);
-		return;
+		goto out;
 	}
 	if (!err && one->state == FOLLOW_PARTLY && setup.count == one->probes) {
 		if (!setup.more || now_ns > one->since_ns + TRY_FOR_NS)
@@ -154,6 +153,8 @@ static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns
 	}
 	if (err)
 		give_up(runtimes, one, &why);
+out:
+	runtime_setup__release(&setup);
 	buf__release(&why);
 }
 

@@ -9,17 +9,29 @@
 #define SPANPROBE_RUNTIME_MODULE_H
 
 #include "attach.h"
+#include "code/image.h"
 #include "process.h"
 #include "recipe.h"
 
 #define RUNTIME_PROBES_MAX 24
+#define RUNTIME_IMAGES_MAX 4
 
 struct runtime_setup {
 	struct recipe recipe; /* pid is set by the caller */
 	unsigned int count;
 	struct uprobe probes[RUNTIME_PROBES_MAX];
 	bool more; /* works, but a library with further probes may be loaded yet: ask again */
+	/* files that probes are in: their paths are good as long as they are open. Owned */
+	struct image *images[RUNTIME_IMAGES_MAX];
+	unsigned int image_count;
 };
+
+/* Takes the image over. -E2BIG: no room; it is freed then. */
+int runtime_setup__keep(struct runtime_setup *setup, struct image *image);
+/* One more probe, at that offset of a kept image. NULL: no room. program is not copied. */
+struct uprobe *runtime_setup__probe(struct runtime_setup *setup, const char *program,
+				    const struct image *image, uint64_t offset);
+void runtime_setup__release(struct runtime_setup *setup); /* of whatever prepare answered */
 
 struct runtime_module {
 	const char *name;
