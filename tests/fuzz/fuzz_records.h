@@ -3,11 +3,13 @@
 #ifndef SPANPROBE_FUZZ_RECORDS_H
 #define SPANPROBE_FUZZ_RECORDS_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pipeline.h"
 #include "process.h"
+#include "recipe.h"
 
 #define FUZZ_CONNS 8
 #define FUZZ_PIDS  4
@@ -209,14 +211,43 @@ static void fuzz__task(struct fuzz *fuzz, struct event event)
 {
 	uint8_t choice = fuzz__byte(fuzz);
 	struct event_task task = { .event = event, .change = choice & 3, .child_pid = choice >> 4 };
-	struct event_unit unit = { .event = event, .change = choice & 7, .other_tid = choice >> 4 };
+	struct event_unit unit = { .event = event,
+				   .change = choice & 31,
+				   .other_tid = choice >> 5 };
 
 	task.event.size = sizeof(task);
 	unit.event.size = sizeof(unit);
+	if (event.kind == EVENT_UNIT) {
+		uint8_t what = fuzz__byte(fuzz);
+
+		/* few numbers, so that they meet; times are numbers too */
+		unit.event.unit = what & 7;
+		unit.other_unit = what & 0x40 ? event.time_ns - (what & 7) * 1000 : what >> 3 & 7;
+		unit.arg = unit.change == UNIT_MODULE ?
+				   what % (UNITS_KIND_COUNT + 1) | (uint64_t)(what & 0x80) << 1 :
+				   what >> 2 & 7;
+		unit.event.flags = what & (EVENT_WAIT_SHORT | EVENT_WAIT_LONG);
+	}
 	if (event.kind == EVENT_TASK)
 		fuzz__push(fuzz, &task, sizeof(task));
 	else
 		fuzz__push(fuzz, &unit, sizeof(unit));
+}
+
+static void fuzz__name(struct fuzz *fuzz, struct event event)
+{
+	static const char *const names[] = { "java/util/concurrent/FutureTask",
+					     "java/util/concurrent/CompletableFuture$Signaller",
+					     "java/util/concurrent/SynchronousQueue$TransferStack",
+					     "" };
+	uint8_t choice = fuzz__byte(fuzz);
+	struct event_name name = { .event = event, .key = choice & 7 };
+
+	name.event.size = sizeof(name);
+	memset(name.text, choice & 0x80 ? 'x' : 0, sizeof(name.text));
+	snprintf(name.text, sizeof(name.text), "%s", names[choice >> 3 & 3]);
+	name.text[NAME_BYTES - 1] = choice & 0x40 ? 'x' : 0;
+	fuzz__push(fuzz, &name, sizeof(name));
 }
 
 /* Any bytes, under a header that is nearly right. */
@@ -238,6 +269,7 @@ static void fuzz__step(struct fuzz *fuzz)
 	unsigned int slot = choice >> 4 & (FUZZ_CONNS - 1);
 	struct event event = { .kind = choice & 0x0f, .pid = who & 3, .tid = who >> 2 & 7 };
 
+	event.unit = who & 7;
 	event.time_ns = fuzz->now_ns += 1000ull * (who >> 5);
 	switch (event.kind) {
 	case EVENT_CONN_OPEN:
@@ -255,8 +287,10 @@ static void fuzz__step(struct fuzz *fuzz)
 	case 0:
 		fuzz__raw(fuzz);
 		break;
-	case EVENT_LISTEN:
 	case EVENT_NAME:
+		fuzz__name(fuzz, event);
+		break;
+	case EVENT_LISTEN:
 	case EVENT_KIND_COUNT:
 		fuzz->now_ns += fuzz__number(fuzz) * 1000000 & 0xffffffffff;
 		pipeline__tick(fuzz->pipeline, fuzz->now_ns);
