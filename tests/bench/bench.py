@@ -19,6 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "../live")]
+import calls  # noqa: E402
 import live  # noqa: E402
 from live import SPANPROBE, Agent, Proc, Run  # noqa: E402
 from tool import suite  # noqa: E402
@@ -55,8 +56,8 @@ def micros(text):
     return float(m.group(1)) * {"us": 1, "ms": 1e3, "s": 1e6}[m.group(2)]
 
 
-def wrk(port, seconds):
-    p = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % seconds,
+def wrk(port, seconds, connections=CONNECTIONS):
+    p = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds,
                         "--latency", "http://127.0.0.1:%d/w/x" % port], stdout=subprocess.PIPE,
                        text=True, check=True).stdout
     return {"requests": int(re.search(r"(\d+) requests in", p).group(1)),
@@ -73,8 +74,9 @@ def sink(run):
     return p
 
 
-def agent_on(run, pids, export):
-    agent = Agent(run, *[x for p in pids for x in ("--pid", p)], "--export", export, export=False)
+def agent_on(run, pids, export, more=()):
+    agent = Agent(run, *[x for p in pids for x in ("--pid", p)], "--export", export, *more,
+                  export=False)
     pin(agent.pid, 1)
     return agent
 
@@ -249,11 +251,18 @@ def machine():
         cpu, os.cpu_count(), platform.release(), commit, time.strftime("%Y-%m-%d"))
 
 
+def three_calls(args):
+    return calls.table(sys.modules[__name__], args)
+
+
 PARTS = (
     ("Flat out", flat_out, "%d keep-alive connections, `wrk` on the agent's core, as fast as it goes."),
     ("At a fixed rate", at_rate, "C epoll server."),
     ("In the kernel", kernel_side, "BPF statistics of a flat-out run on the C epoll server, less 55 ns "
      "for the statistics themselves. The trampoline is not in them."),
+    ("Three calls per request", three_calls, "8 connections, the program on core 0; its calls go to a "
+     "server on core 1, where load, agent and receiver run too. CPU of the program's threads. The agent"
+     "'s CPU is that with OTLP export."),
     ("Replay", replays, "A recording of 200,000 requests."),
     ("Standing still", small_things, "One traced process."),
 )
@@ -264,14 +273,17 @@ def main():
     ap.add_argument("--rounds", type=int, default=7)
     ap.add_argument("--seconds", type=int, default=2)
     ap.add_argument("--no-write", action="store_true")
+    ap.add_argument("--only", help="parts whose title contains this (writes nothing)")
     args = ap.parse_args()
     text = ["Measured on " + machine() + ". Median of %d rounds of %d s, off and on in turn; in "
             "brackets the quartiles." % (args.rounds, args.seconds)]
     for title, measure, note in PARTS:
+        if args.only and args.only not in title:
+            continue
         text += ["", "### " + title, "", note % CONNECTIONS if "%" in note else note, ""]
         text += measure(args)
         print("\n".join(text[-12:]), flush=True)
-    if args.no_write:
+    if args.no_write or args.only:
         return
     with open(PAGE) as f:
         page = f.read()
