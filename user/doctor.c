@@ -12,6 +12,7 @@
 
 #include "plan.h"
 #include "rights.h"
+#include "runtime/module.h"
 
 static const char *yes_no(bool yes)
 {
@@ -135,7 +136,39 @@ static void find_tls(uint32_t pid, char ret[64])
 		fclose(maps);
 }
 
-static int print_process(uint32_t pid, const struct discover_opts *discover, struct buf *out)
+/* Whose call is it? Looked at as tracing would, without touching the process. */
+static void print_units(const struct process *process, const struct features *features,
+			struct buf *out)
+{
+	const struct runtime_module *module = runtime_module__of(process->runtime);
+	struct runtime_setup setup = { 0 };
+	struct buf why = { 0 };
+	int err = 0;
+
+	if (module)
+		err = module->prepare(process, &setup, &why);
+	runtime_setup__release(&setup);
+	if (module && !err && setup.count && !features->has[FEATURE_UPROBE]) {
+		err = -ENOTSUP;
+		buf__puts(&why, "this kernel has no uprobes");
+	}
+	buf__printf(out, "  %-24s ", "parents of its calls");
+	if (!module)
+		buf__puts(out,
+			  process->runtime == RUNTIME_NGINX ? "by nginx's turns\n" : "by thread\n");
+	else if (err)
+		buf__printf(out, "%s: %s units cannot be followed: %.*s\n",
+			    err == -EAGAIN ? "by thread" : "none", module->name, (int)why.n,
+			    why.n ? why.p : "");
+	else
+		buf__printf(out, "by %s%s (%u probes)\n", module->name,
+			    setup.recipe.flags & RECIPE_WAKES ? " and their wakes" : "",
+			    setup.count);
+	buf__release(&why);
+}
+
+static int print_process(uint32_t pid, const struct discover_opts *discover,
+			 const struct features *features, struct buf *out)
 {
 	struct process *process;
 	struct buf why = { 0 };
@@ -149,12 +182,11 @@ static int print_process(uint32_t pid, const struct discover_opts *discover, str
 		return err == -ESRCH ? EXIT_NO_PROCESS : EXIT_USAGE;
 	}
 	struct slice name = resource__service_name(process->resource);
-	bool go = process->runtime == RUNTIME_GO;
 
 	find_tls(pid, tls);
 	buf__printf(out, "  %-24s %.*s\n", "service.name", (int)name.n, name.p);
-	buf__printf(out, "  %-24s %s%s\n", "language", runtime__language(process->runtime),
-		    go ? "; calls are roots: goroutines are not followed yet" : "");
+	buf__printf(out, "  %-24s %s\n", "language", runtime__language(process->runtime));
+	print_units(process, features, out);
 	if (is_32bit(pid))
 		buf__printf(out, "  %-24s its sends and receives may not be readable\n",
 			    "32-bit program");
@@ -193,7 +225,7 @@ int doctor__run(const struct options *options)
 	else if (!works)
 		code = EXIT_KERNEL;
 	for (uint32_t i = 0; i < options->pids.count; i++) {
-		int bad = print_process(options->pids.items[i], &discover, &out);
+		int bad = print_process(options->pids.items[i], &discover, &features, &out);
 
 		if (code == EXIT_DONE)
 			code = bad;
