@@ -156,10 +156,11 @@ static void print_units(const struct process *process, const struct features *fe
 	if (!module)
 		buf__puts(out,
 			  process->runtime == RUNTIME_NGINX ? "by nginx's turns\n" : "by thread\n");
+	else if (err == -EAGAIN)
+		buf__printf(out, "by thread: %.*s\n", (int)why.n, why.n ? why.p : "");
 	else if (err)
-		buf__printf(out, "%s: %s units cannot be followed: %.*s\n",
-			    err == -EAGAIN ? "by thread" : "none", module->name, (int)why.n,
-			    why.n ? why.p : "");
+		buf__printf(out, "none: %s units cannot be followed: %.*s\n", module->name,
+			    (int)why.n, why.n ? why.p : "");
 	else
 		buf__printf(out, "by %s%s (%u probes)\n", module->name,
 			    setup.recipe.flags & RECIPE_WAKES ? " and their wakes" : "",

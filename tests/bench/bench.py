@@ -251,6 +251,29 @@ def machine():
         cpu, os.cpu_count(), platform.release(), commit, time.strftime("%Y-%m-%d"))
 
 
+def bystanders(args):
+    """A busy program with threads that nobody traces, while the wakes of another one are reported."""
+    busy = os.path.join(suite.BUILD, "tests/bench/threads")
+    done, cpu = [], []
+
+    def once():
+        p = subprocess.run([busy, str(args.seconds)], stdout=subprocess.PIPE, text=True, check=True)
+        return [float(x) for x in p.stdout.split()]
+
+    with Run("bench_bystanders") as run:
+        idle = Proc(run, "idle", [busy, "3600", "idle"])
+        for _ in range(args.rounds):
+            off = once()
+            agent = agent_on(run, [idle.pid], "none")
+            on = once()
+            agent.end()
+            done.append(on[0] / off[0])
+            cpu.append(on[1] / off[1])
+    return ["| an untraced program | ratio with / without |", "|---|---|",
+            "| tasks done | %s |" % spread(done, "%.3f"),
+            "| CPU per task | %s |" % spread(cpu, "%.3f")]
+
+
 def three_calls(args):
     return calls.table(sys.modules[__name__], args)
 
@@ -263,6 +286,8 @@ PARTS = (
     ("Three calls per request", three_calls, "8 connections, the program on core 0; its calls go to a "
      "server on core 1, where load, agent and receiver run too. CPU of the program's threads. The agent"
      "'s CPU is that with OTLP export."),
+    ("Wakes", bystanders, "Eight threads that hand tasks of some 10 us to each other, untraced, on both "
+     "cores; the agent reports wakes between the threads of another, idle program."),
     ("Replay", replays, "A recording of 200,000 requests."),
     ("Standing still", small_things, "One traced process."),
 )
