@@ -5,9 +5,9 @@
 #include <lzma.h>
 #include <stdlib.h>
 
-#define PACKED_MAX   (32u << 20)
-#define UNPACKED_MAX (128u << 20)
-#define DECODER_MAX  (128u << 20)
+#define PACKED_MAX   (16u << 20)
+#define UNPACKED_MAX (64u << 20)
+#define DECODER_MAX  (80u << 20) /* xz -9 takes 65 MiB */
 #define FIRST_BYTES  (1u << 20)
 
 /* Grows as it goes: a few bytes may claim to be very many. */

@@ -17,8 +17,9 @@
 #define MAGIC_118 0xfffffff0u
 #define MAGIC_120 0xfffffff1u
 
-#define FUNCTIONS_MAX (8u << 20)
-#define NAMES_MAX     (256u << 20)
+#define FUNCTIONS_MAX (4u << 20)
+#define NAMES_MAX     (64u << 20)
+#define SHARED_TIMES  8 /* bytes of names, as in symbols.c */
 #define NAME_LEN_MAX  4096
 #define RECORD_BYTES  12 /* entry and place of the name, of either layout */
 #define SEARCH_TRIES  8	 /* for each magic number, each from the beginning of the file */
@@ -297,6 +298,7 @@ int golang__each(const struct golang *go, symbols_visit visit, void *ctx)
 	struct pass *pass = NULL;
 	struct slice name;
 	int err = begin_pass(go, &pass);
+	uint64_t budget = SHARED_TIMES * (go->functions - go->names);
 
 	for (uint32_t i = 0; !err && i < go->count; i++) {
 		const char *at = pass->list + 2ull * go->field * i;
@@ -308,8 +310,13 @@ int golang__each(const struct golang *go, symbols_visit visit, void *ctx)
 			.kind = SYMBOL_CODE,
 		};
 
-		if (record_name(pass, entry.record, &name) && !visit(ctx, name, &symbol))
+		if (!record_name(pass, entry.record, &name))
+			continue;
+		if (name.n > budget)
+			err = -EBADMSG;
+		else if (!visit(ctx, name, &symbol))
 			break;
+		budget -= name.n;
 	}
 	end_pass(pass);
 	return err;

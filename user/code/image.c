@@ -15,9 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEGMENTS_MAX 4096
-#define SECTIONS_MAX 65536
-#define NAMES_MAX    (4u << 20)
+/* programs have a dozen and a few dozen */
+#define SEGMENTS_MAX 256
+#define SECTIONS_MAX 8192
+#define NAMES_MAX    (1u << 20)
 
 void image__free(struct image *image)
 {

@@ -5,9 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHUNK	     (256u << 10)
+#define CHUNK	     (64u << 10)
 #define DYNAMIC_MAX  (64u << 10)
-#define RELOCS_BYTES (512u << 20)
+#define RELOCS_BYTES (128u << 20)
+#define SCAN_TIMES   2 /* the file: segments overlap in their pages at most */
 
 /* --- relocations ----------------------------------------------------------------------------- */
 
@@ -136,6 +137,7 @@ static int each_data(const struct image *image, uint32_t flags, size_t overlap, 
 		     void *ctx)
 {
 	char *chunk = malloc(CHUNK);
+	uint64_t budget = SCAN_TIMES * image->size + CHUNK;
 	bool more = true;
 	int err = 0;
 
@@ -149,7 +151,8 @@ static int each_data(const struct image *image, uint32_t flags, size_t overlap, 
 		for (uint64_t at = 0; at < s->filesz && more && !err;) {
 			size_t n = s->filesz - at < CHUNK ? s->filesz - at : CHUNK;
 
-			err = image__read(image, s->offset + at, chunk, n);
+			err = n > budget ? -EBADMSG : image__read(image, s->offset + at, chunk, n);
+			budget -= n;
 			if (!err)
 				more = each(ctx, chunk, n, s->vaddr + at);
 			if (n < CHUNK)

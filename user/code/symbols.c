@@ -9,14 +9,14 @@
 
 #include "code/debugdata.h"
 
-#define STRINGS_MAX   (512u << 20)
-#define SYMBOLS_MAX   (16u << 20)
+#define STRINGS_MAX   (128u << 20)
+#define SYMBOLS_MAX   (8u << 20)
 #define CHUNK_SYMBOLS 2048
 #define OLD_VERSION   0x8000
-#define NAME_MAX_LEN  65536
-
-/* false: enough */
-typedef bool (*each_symbol)(void *ctx, struct slice name, const struct symbol *symbol);
+#define NAME_LEN_MAX  65536
+/* Names share bytes with others only when they end alike: a table that says much more is made to
+ * keep its reader busy. */
+#define SHARED_TIMES 8
 
 static enum symbol_kind kind_of(unsigned char info)
 {
@@ -35,18 +35,23 @@ static enum symbol_kind kind_of(unsigned char info)
 	}
 }
 
-static bool give(const Elf64_Sym *sym, bool old, const char *strings, uint64_t size,
-		 each_symbol each, void *ctx)
+struct strings {
+	char *p;
+	uint64_t n, budget; /* bytes of names that may still be given */
+};
+
+/* 1: enough, 0, or -EBADMSG */
+static int give(const Elf64_Sym *sym, bool old, struct strings *strings, symbols_visit each,
+		void *ctx)
 {
 	unsigned char type = ELF64_ST_TYPE(sym->st_info);
 
 	if (sym->st_shndx == SHN_UNDEF || type == STT_SECTION || type == STT_FILE ||
-	    sym->st_name == 0 || sym->st_name >= size)
-		return true;
-	const char *name = strings + sym->st_name;
-	size_t most = size - sym->st_name;
-	/* the table ends in a NUL, see each_in_table */
-	size_t n = strnlen(name, most < NAME_MAX_LEN ? most : NAME_MAX_LEN);
+	    sym->st_name == 0 || sym->st_name >= strings->n)
+		return 0;
+	const char *name = strings->p + sym->st_name;
+	size_t most = strings->n - sym->st_name;
+	size_t n = strnlen(name, most < NAME_LEN_MAX ? most : NAME_LEN_MAX);
 	struct symbol symbol = {
 		.vaddr = sym->st_value,
 		.size = sym->st_size,
@@ -55,7 +60,10 @@ static bool give(const Elf64_Sym *sym, bool old, const char *strings, uint64_t s
 		.old = old,
 	};
 
-	return each(ctx, slice(name, n), &symbol);
+	if (n > strings->budget)
+		return -EBADMSG;
+	strings->budget -= n;
+	return !each(ctx, slice(name, n), &symbol);
 }
 
 /* One number per symbol of the dynamic table; NULL: the names have no versions. */
@@ -77,31 +85,38 @@ static uint16_t *load_versions(const struct image *image, const struct image_sec
 	return versions;
 }
 
+static int open_strings(const struct image *image, uint32_t link, struct strings *ret)
+{
+	const struct image_section *names =
+		link < image->section_count ? &image->sections[link] : NULL;
+	void *bytes = NULL;
+
+	if (!names || names->type != SHT_STRTAB || names->size == 0)
+		return -EBADMSG;
+	int err = image__load(image, names->offset, names->size, STRINGS_MAX, &bytes);
+
+	*ret = (struct strings){ bytes, names->size, SHARED_TIMES * names->size };
+	return err;
+}
+
 /* 1: enough, 0: to the end, or negative errno */
 static int each_in_table(const struct image *image, const struct image_section *table,
-			 each_symbol each, void *ctx)
+			 symbols_visit each, void *ctx)
 {
 	uint64_t count = table->size / sizeof(Elf64_Sym), done = 0;
-	Elf64_Sym *chunk;
+	struct strings strings = { 0 };
 	uint16_t *versions = NULL;
-	void *strings = NULL;
-	int err;
+	Elf64_Sym *chunk = NULL;
 
-	if (table->entsize != sizeof(Elf64_Sym) || table->link >= image->section_count)
-		return -EBADMSG;
-	const struct image_section *names = &image->sections[table->link];
-
-	if (names->type != SHT_STRTAB || names->size == 0)
+	if (table->entsize != sizeof(Elf64_Sym))
 		return -EBADMSG;
 	if (count > SYMBOLS_MAX)
 		return -E2BIG;
-	err = image__load(image, names->offset, names->size, STRINGS_MAX, &strings);
-	if (err)
-		return err;
-	chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk));
-	if (!chunk)
+	int err = open_strings(image, table->link, &strings);
+
+	if (!err && !(chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk))))
 		err = -ENOMEM;
-	else if (table->type == SHT_DYNSYM)
+	if (!err && table->type == SHT_DYNSYM)
 		versions = load_versions(image, table, count);
 	while (!err && done < count) {
 		size_t n = count - done < CHUNK_SYMBOLS ? count - done : CHUNK_SYMBOLS;
@@ -109,29 +124,28 @@ static int each_in_table(const struct image *image, const struct image_section *
 		err = image__read(image, table->offset + done * sizeof(*chunk), chunk,
 				  n * sizeof(*chunk));
 		for (size_t i = 0; !err && i < n; i++)
-			err = !give(&chunk[i], versions && versions[done + i] & OLD_VERSION,
-				    strings, names->size, each, ctx);
+			err = give(&chunk[i], versions && versions[done + i] & OLD_VERSION,
+				   &strings, each, ctx);
 		done += n;
 	}
 	free(versions);
 	free(chunk);
-	free(strings);
+	free(strings.p);
 	return err;
 }
 
-static int each_of_type(const struct image *image, uint32_t type, each_symbol each, void *ctx)
+/* The first table of its type: there is one at most. */
+static int each_of_type(const struct image *image, uint32_t type, symbols_visit each, void *ctx)
 {
-	int err = 0;
-
-	for (uint32_t i = 0; !err && i < image->section_count; i++) {
+	for (uint32_t i = 0; i < image->section_count; i++) {
 		if (image->sections[i].type == type)
-			err = each_in_table(image, &image->sections[i], each, ctx);
+			return each_in_table(image, &image->sections[i], each, ctx);
 	}
-	return err;
+	return 0;
 }
 
 /* Damage in one table does not hide the other ones; it is told when nothing was found. */
-static int each_of_all(const struct image *image, each_symbol each, void *ctx)
+static int each_of_all(const struct image *image, symbols_visit each, void *ctx)
 {
 	struct image *inner = NULL;
 

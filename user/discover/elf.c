@@ -9,6 +9,7 @@
 #include "code/note.h"
 
 #define NOTES_BYTES	 (64u << 10)
+#define NOTES_MAX	 64
 #define GO_BUILD_ID_TYPE 4
 
 /* Print only: the text comes from a file, and becomes an attribute. */
@@ -69,10 +70,10 @@ int elf_facts__read(int fd, struct elf_facts *ret)
 	*ret = facts;
 	if (err)
 		return 0;
-	for (uint32_t i = 0; i < image->section_count; i++) {
+	for (uint32_t i = 0, notes = 0; i < image->section_count; i++) {
 		const struct image_section *s = &image->sections[i];
 
-		if (s->type == SHT_NOTE)
+		if (s->type == SHT_NOTE && notes++ < NOTES_MAX)
 			read_notes(image, s->offset, s->size, s->align, &facts);
 	}
 	/* section headers may be stripped; the notes are in a segment too */
