@@ -29,7 +29,7 @@ struct symbol_wish {
 
 /*
  * Looks the names up, all in one pass; a name in several tables is taken from the first of the
- * three, one that is there twice (statics of the same name) from its first place; an old version
+ * three, one that is there twice (static functions) from its first place; an old version
  * is found where there is no other. Returns how many
  * were found, or negative errno (-EBADMSG: the tables are malformed).
  */
