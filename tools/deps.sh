@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# Installs what spanprobe needs: tools/deps.sh [build] [demo] [tests] (default: build demo).
+# Installs what spanprobe needs: tools/deps.sh [build] [demo] [tests] [truth] (default: build demo).
 # Says what it does; does nothing, without root, when all is there already.
 # Known: Debian 12 and 13, Ubuntu 24.04. Nothing is downloaded but by apt from its own sources.
 set -euo pipefail
@@ -16,6 +16,10 @@ TESTS="$DEMO libcmocka-dev wrk:wrk python3-venv python3-yaml javac:default-jdk-h
 	apache2:apache2-bin libapache2-mod-php php-fpm liburing-dev nft:nftables setpriv:util-linux
 	ip:iproute2 ss:iproute2 unshare:util-linux qemu-system-x86_64:qemu-system-x86
 	busybox-static cpio:cpio depmod:kmod"
+# the servers and runtimes of the truth bench
+TRUTH="nginx:nginx python3:python3 python3-venv node:nodejs npm:npm javac:default-jdk-headless mvn:maven
+	go:golang-go ruby:ruby puma:puma php-fpm php-curl apache2:apache2-bin libapache2-mod-php haproxy:haproxy
+	redis-server:redis-server postgresql"
 LIBBPF_MIN=1.3 # bpf_program__attach_uprobe_multi, bpf_object__attach_skeleton's links
 
 say() { printf 'deps: %s\n' "$*"; }
@@ -31,6 +35,8 @@ deps: this is ${PRETTY_NAME:-an unknown system}, not Debian 12 or 13 or Ubuntu 2
   tests:     Apache with PHP, PHP-FPM, liburing, nftables, cmocka, wrk, python3 with venv and yaml, a JDK, Go >= 1.21, clang-format 14, clang-tidy,
              clang's sanitizer runtime, cppcheck, shellcheck, codespell, mandoc, iproute2,
              qemu-system-x86, a static busybox, cpio, kmod
+  truth:     npm, Maven, ruby and puma, php-fpm with curl, Apache with mod_php, haproxy, Redis,
+             PostgreSQL, cargo (what is missing is left out of the bench, by name)
   then run make, make test.
 TEXT
 	exit 1
@@ -143,7 +149,11 @@ install() {
 	}
 }
 
-server_services() { ls /lib/systemd/system/nginx.service /lib/systemd/system/apache2.service /lib/systemd/system/php*-fpm.service 2>/dev/null || :; }
+server_services() {
+	local names=(nginx.service apache2.service 'php*-fpm.service' haproxy.service redis-server.service postgresql.service)
+	# shellcheck disable=SC2068 # a pattern among them
+	(cd /lib/systemd/system && ls ${names[@]} 2>/dev/null) || :
+}
 # Freshly installed servers would start to serve: they are wanted as programs only.
 install_quiet() { # PACKAGE...
 	local service before
@@ -157,7 +167,7 @@ install_quiet() { # PACKAGE...
 	install "$@"
 	for service in $(server_services); do
 		[[ "$before" != *"$service"* && -d /run/systemd/system ]] || continue
-		systemctl disable --quiet "${service##*/}" || say "cannot disable ${service##*/}"
+		systemctl disable --quiet "$service" || say "cannot disable $service"
 	done
 	say "$* installed, their system services are left off"
 }
@@ -184,7 +194,8 @@ main() {
 			want $TESTS
 			llvm_tools_present || missing+=("$LLVM_TOOLS")
 			;;
-		*) die "unknown list '$list': build, demo or tests" ;;
+		truth) want $TRUTH ;;
+		*) die "unknown list '$list': build, demo, tests or truth" ;;
 		esac
 	done
 	new_enough "$(libbpf_version)" "$LIBBPF_MIN" || bpf+=(libbpf-dev)
@@ -203,7 +214,9 @@ main() {
 
 	for name in "${missing[@]}"; do
 		case "$name" in
-		nginx | apache2-bin | libapache2-mod-php | php-fpm) quiet+=("$name") ;;
+		nginx | apache2-bin | libapache2-mod-php | php-fpm | haproxy | redis-server | postgresql)
+			quiet+=("$name")
+			;;
 		"$LLVM_TOOLS") mapfile -t -O ${#rest[@]} rest < <(llvm_tools) ;;
 		*) rest+=("$name") ;;
 		esac
