@@ -188,7 +188,11 @@ class Run:
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir)
         os.chmod(self.dir, 0o755)
-        self.procs = []
+        self.procs, self.last = [], []
+
+    def at_end(self, what):
+        """Done when the processes have ended."""
+        self.last.append(what)
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -199,6 +203,8 @@ class Run:
     def __exit__(self, kind, error, trace):
         for p in reversed(self.procs):
             p.stop()
+        for what in self.last:
+            what()
         if kind:
             for p in self.procs:
                 tail = p.errors()[-1500:]
@@ -233,13 +239,13 @@ class Run:
         p.port = port
         return p
 
-    def server(self, name, argv, down=None, env=None, port=None, limit=20):
+    def server(self, name, argv, down=None, env=None, port=None, limit=20, cwd=None):
         """A workload server on the port in $PORT, calling $DOWN."""
         port = port or free_port()
         env = dict(env or {}, PORT=str(port), PYTHONUNBUFFERED="1")
         if down:
             env["DOWN"] = str(down.port if hasattr(down, "port") else down)
-        p = Proc(self, name, [a.replace("{port}", str(port)) for a in argv], env)
+        p = Proc(self, name, [a.replace("{port}", str(port)) for a in argv], env, cwd)
 
         def up():
             assert p.alive(), "%s ended with %d: %s" % (name, p.p.returncode, p.errors())
