@@ -61,7 +61,7 @@ def run_one(name):
     except suite.Skip as skip:
         result = {"passed": 0, "failed": 0, "skipped": 1, "lacks": str(skip)}
     except suite.Counts as counts:
-        result = dict(zip(("passed", "failed", "skipped"), counts.args))
+        result = dict(zip(("passed", "failed", "skipped", "lacks"), counts.args))
     except BaseException:
         sys.stdout.flush()
         traceback.print_exc(file=sys.stdout)
@@ -118,7 +118,7 @@ def report(result):
     if result["passed"] + result["failed"] + result["skipped"] > 1:
         note = "  (%d tests)" % (result["passed"] + result["failed"] + result["skipped"])
     if "lacks" in result:
-        note = "  lacks: " + result["lacks"]
+        note += "  lacks: " + result["lacks"]
     print("%-8s %6.1f s  %s%s" % (word, result["seconds"], result["test"].name, note), flush=True)
     if result["failed"]:
         for line in result["tail"]:

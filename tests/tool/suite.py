@@ -18,7 +18,7 @@ class Skip(Exception):
 
 
 class Counts(Exception):
-    """A test that is many: (passed, failed, skipped)."""
+    """A test that is many: (passed, failed, skipped, and what these lack)."""
 
 
 class Test:
