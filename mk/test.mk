@@ -29,8 +29,12 @@ $(B)/jaeger: tests/jaeger/go.sum
 .PHONY: jaeger
 jaeger: $(B)/jaeger ## real Jaeger, build/jaeger (needs Go >= 1.21)
 
+.PHONY: truth-programs
+truth-programs:
+	$(Q)B=$(B) python3 -B tests/truth/build.py
+
 .PHONY: test-programs
-test-programs: $(WORKLOADS) $(B)/tests/live/goserver $(B)/venv/bin/gunicorn
+test-programs: truth-programs $(WORKLOADS) $(B)/tests/live/goserver $(B)/venv/bin/gunicorn
 	$(Q)$(MAKE) --no-print-directory jaeger || echo "tests: without Jaeger" >&2
 
 .PHONY: vm-kernels
@@ -48,10 +52,10 @@ test-build: all $(UNIT_BIN) $(KERNEL_TESTS) test-programs vm-kernels
 # make is started anew after the packages are there: it asks pkg-config and clang when it reads
 .PHONY: test
 test: ## installs what the tests need, builds, runs all tests (as root; T=NAME for one)
-	$(Q)tools/deps.sh build demo tests
+	$(Q)tools/deps.sh build demo tests truth
 	$(Q)$(MAKE) --no-print-directory -j2 test-build
 	$(Q)B=$(B) python3 -B tests/run.py $(T)
 
 .PHONY: truth
-truth: all test-programs ## whose call was it? counts right, wrong and missing parents (root)
-	$(Q)B=$(B) python3 -B tests/truth/truth.py
+truth: all truth-programs $(B)/tests/live/http_load ## whose call was it? right, wrong and missing parents (root; T=NAME: some, else docs/)
+	$(Q)B=$(B) python3 -B tests/truth/truth.py $(if $(T),,--write) $(T)

@@ -66,6 +66,15 @@ def _built(name):
     return ask
 
 
+def _truth_part(name, *files):
+    """A part that tests/truth/build.py could build."""
+    def ask():
+        from tool import suite
+        return all(os.path.exists(os.path.join(suite.BUILD, "truth", name, x))
+                   for x in ("stamp",) + files)
+    return ask
+
+
 def _kernel_image(release):
     def ask():
         from tool import suite
@@ -105,6 +114,23 @@ ABILITIES = {
                          shutil.which("cpio")),
     "kernel package linux 6.1": _kernel_image("6.1"),
     "kernel package linux 6.12": _kernel_image("6.12"),
+    "Redis": _program("redis-server"),
+    "PostgreSQL": lambda: bool(glob.glob("/usr/lib/postgresql/*/bin/initdb")),
+    "puma": _program("puma"),
+    "haproxy": _program("haproxy"),
+    "Apache": _program("apache2"),
+    "Apache with mod_php": lambda: bool(shutil.which("apache2") and
+                                        glob.glob("/usr/lib/apache2/modules/libphp*.so")),
+    "PHP-FPM": lambda: bool(glob.glob("/usr/sbin/php-fpm*")),
+    "the C programs of the truth bench": _truth_part("c"),
+    "the Go programs of the truth bench": _truth_part("go"),
+    "the Java programs of the truth bench": _truth_part("java"),
+    "Tomcat, Jetty and Netty from Maven": _truth_part("java", "classes/Containers.class"),
+    "the tokio program of the truth bench": _truth_part("rust", "truth"),
+    **{"node %s" % v: _truth_part("node", "node_modules/node%s/bin/node" % v)
+       for v in ("18", "20", "22", "24")},
+    **{"CPython %s with its packages" % v: _truth_part("python-" + v)
+       for v in ["3.%d" % minor for minor in range(8, 15)] + ["debian"]},
     "clang with libFuzzer": lambda: bool(glob.glob("/usr/lib/llvm-*/lib/clang/*/lib/linux/"
                                                    "libclang_rt.fuzzer-*.a")),
 }

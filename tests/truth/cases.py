@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""The table of the truth bench."""
+import os
+
+import programs
+from build import pythons
+from programs import built, go, gunicorn, java, loop, node, ruby, workers
+
+ANY = 0.0  # no wrong ones, as everywhere
+EXACT = 1.0
+
+CASES = {}
+
+
+class Case:
+    """One program in one way of use.
+
+    start(run, down) -> the program, backend(run) -> what it calls; pids(program) -> whom to trace.
+    needs: abilities (tests/tool/abilities.py). calls: of each request; par: together.
+    expect: the least share of calls with their right parent at every load, wrong ones are never
+    allowed. Raise it where the rules promise more: EXACT where they promise all. flaw: wrong ones
+    that are known of, in words; such a case is in the table, and no test until it is mended."""
+
+    def __init__(self, name, start, needs=(), expect=ANY, flaw=None, calls=3, par=False,
+                 pids=None, backend=programs.backend, more=(), family=None):
+        self.name, self.start, self.needs = name, start, tuple(needs)
+        self.expect, self.flaw = expect, flaw
+        self.calls, self.par, self.backend, self.more = calls, par, backend, list(more)
+        self.pids = pids or (lambda p: [p.pid])
+        self.family = family or name.partition("/")[0]
+
+    def load_args(self):
+        return ["-q", "n=%d%s" % (self.calls, "&par=1" if self.par else "")] + self.more
+
+
+def families():
+    """{family: its cases}: those of one test"""
+    out = {}
+    for c in CASES.values():
+        out.setdefault(c.family, []).append(c)
+    return out
+
+
+def case(name, start, needs=(), ways=("seq",), **kw):
+    """One case, or one for each way that its calls are made."""
+    for way in ways:
+        full = name.replace("*", way)
+        assert full not in CASES, full
+        CASES[full] = Case(full, start, needs, par=way == "par", **kw)
+
+
+BOTH = ("seq", "par")
+
+
+def node_cases(version):
+    def add(name, how, pool, ways=BOTH, needs="node %s" % version):
+        case("node%s/%s" % (version, name), node(version, how, pool), (needs,), ways)
+
+    add("http-*-p100", "http", 100)
+    add("http-*-p4", "http", 4)
+    if version != "18":  # undici 7 begins with Node 20
+        add("undici-*-p100", "undici", 100)
+        add("undici-*-p4", "undici", 4)
+    add("fetch-*", "fetch", 100)
+    add("timer-*", "timer", 100)
+    add("queue-*-p4", "queue", 4)
+
+
+for version in ("18", "20", "22", "24"):
+    node_cases(version)
+
+
+def database(name, server, start, needs, ways):
+    """Its calls are judged once there are spans of its protocol."""
+    case(name, start, needs + (server,), ways, family=server.lower(),
+         backend={"Redis": programs.redis, "PostgreSQL": programs.postgres}[server])
+
+
+database("node22/redis-*", "Redis", node("22", "redis"), ("node 22",), BOTH)
+database("node22/pg-*-p32", "PostgreSQL", node("22", "pg", 32), ("node 22",), ("seq",))
+database("node22/pg-*-p4", "PostgreSQL", node("22", "pg", 4), ("node 22",), ("seq",))
+
+
+def python_cases(version, whole):
+    """Every way for one CPython, the ways that read its insides for the others."""
+    needs = ("CPython %s with its packages" % version,)
+    family = "python-" + version
+
+    def add(name, start, ways=("seq",), **kw):
+        case("%s/%s" % (family, name), start, needs, ways, **kw)
+
+    def thread(name, how, ways=("seq",), pool=100, **kw):
+        add(name, gunicorn(version, "gthread", how, pool), ways, pids=workers, **kw)
+
+    add("aiohttp-asyncio-*-p100", loop(version, "aiohttp", "asyncio", "aiohttp"))
+    add("starlette-httpx-uvloop-*-p4", loop(version, "starlette", "uvloop", "httpx", 4), ("par",))
+    add("starlette-sync-requests", loop(version, "starlette", "asyncio", "sync-requests"))
+    thread("gthread-inline", "inline", expect=EXACT)
+    thread("gthread-pool8-*", "pool", ("par",), 8)
+    if not whole:
+        return
+    add("aiohttp-asyncio-*-p4", loop(version, "aiohttp", "asyncio", "aiohttp", 4), ("par",))
+    add("aiohttp-uvloop-*-p100", loop(version, "aiohttp", "uvloop", "aiohttp"))
+    add("aiohttp-uvloop-*-p4", loop(version, "aiohttp", "uvloop", "aiohttp", 4), ("par",))
+    add("starlette-httpx-asyncio-*-p100", loop(version, "starlette", "asyncio", "httpx"), BOTH)
+    add("starlette-httpx-asyncio-*-p4", loop(version, "starlette", "asyncio", "httpx", 4))
+    add("starlette-httpx-uvloop-*-p100", loop(version, "starlette", "uvloop", "httpx"))
+    add("starlette-sync-httpx", loop(version, "starlette", "uvloop", "sync-httpx"))
+    add("aiohttp-sleep-*", loop(version, "aiohttp", "asyncio", "sleep"), BOTH)
+    add("aiohttp-later-*", loop(version, "aiohttp", "uvloop", "later"), BOTH)
+    add("aiohttp-executor-*", loop(version, "aiohttp", "asyncio", "executor", 8), BOTH)
+    thread("gthread-thread-*", "thread", BOTH)
+    thread("gthread-pool8-*", "pool", ("seq",), 8)
+    thread("gthread-pool64-*", "pool", BOTH, 64)
+    for way, how in (("seq", "inline"), ("par", "thread")):
+        add("gevent-%s-*" % how, gunicorn(version, "gevent", how), (way,), pids=workers,
+            flaw="its loop is taken for a thread that serves one request")
+    database(family + "/redis-*", "Redis", loop(version, "aiohttp", "uvloop", "redis"), needs, BOTH)
+    database(family + "/asyncpg-*-p4", "PostgreSQL", loop(version, "aiohttp", "asyncio", "pg", 4),
+             needs, BOTH)
+
+
+PYTHONS = list(pythons())
+MAIN_PYTHON = "3.11" if "3.11" in PYTHONS else "debian"
+for version in PYTHONS:
+    python_cases(version, version == MAIN_PYTHON)
+
+
+# --- Go ---------------------------------------------------------------------------------------------
+
+def go_case(name, start, ways=("seq",), **kw):
+    case("go/" + name, start, ("the Go programs of the truth bench",), ways, **kw)
+
+
+go_case("http-*-p100", go("h1", 100), BOTH)
+go_case("http-*-p4", go("h1", 4), BOTH)
+go_case("workers-*-p100", go("workers", 100), BOTH)
+go_case("timer-*-p100", go("timer", 100), BOTH)
+go_case("stripped-http-*-p100", go("h1", 100, binary="stripped"), BOTH)
+# whoever takes HTTP/2 for connections of one request at a time is wrong here
+for kind in ("h2c", "grpc"):
+    guard = dict(backend=programs.go_backend(kind), family="go-" + kind)
+    go_case("h1-to-%s-*" % kind, go(kind), BOTH, **guard)
+    go_case("%s-to-%s-*" % (kind, kind), go(kind, serve=kind), **guard)
+
+# --- Java -------------------------------------------------------------------------------------------
+
+for name, start, expect in (
+        ("handler", java("handler"), EXACT),
+        ("supply-seq-p64", java("supply-seq", 64), ANY), ("supply-seq-p4", java("supply-seq", 4), ANY),
+        ("supply-par-p64", java("supply-par", 64), ANY), ("supply-par-p4", java("supply-par", 4), ANY),
+        ("allof-p64", java("allof"), ANY), ("invokeall-p64", java("invokeall"), ANY),
+        ("forkjoin-p64", java("forkjoin"), ANY), ("thenapply-p64", java("thenapply"), ANY),
+        ("httpclient-send", java("send"), ANY), ("httpclient-send-p4", java("send-pool", 4), ANY),
+        ("httpclient-async-par", java("async-par"), ANY),
+        ("httpclient-async-chain", java("async-chain"), ANY)):
+    case("java/" + name, start, ("the Java programs of the truth bench",), expect=expect)
+for name, how, server, expect in (
+        ("tomcat-handler", "handler", "tomcat", ANY), ("tomcat-supply-par", "supply-par", "tomcat", ANY),
+        ("jetty-handler", "handler", "jetty", ANY), ("netty-handoff", "handler", "netty", ANY)):
+    case("java/" + name, java(how, 64, server), ("Tomcat, Jetty and Netty from Maven",), expect=expect)
+
+# --- the others --------------------------------------------------------------------------------------
+
+case("ruby/puma-inline", ruby("inline"), ("puma",))
+case("ruby/puma-thread-*", ruby("thread"), ("puma",), BOTH)
+
+TOKIO = ("the tokio program of the truth bench",)
+case("tokio/inline-*-p100", built("rust/truth", "inline"), TOKIO, BOTH)
+case("tokio/inline-*-p4", built("rust/truth", "inline", 4), TOKIO)
+case("tokio/spawn-*-p100", built("rust/truth", "spawn"), TOKIO, BOTH)
+case("tokio/spawn-*-p4", built("rust/truth", "spawn", 4), TOKIO, ("par",))
+
+C = ("the C programs of the truth bench",)
+case("c/threads-conn", built("c/threads", "conn"), C, expect=EXACT)
+case("c/threads-request", built("c/threads", "request"), C)
+case("c/threads-call-*", built("c/threads", "call"), C, BOTH)
+case("c/proxy-p100", built("c/proxy", "", 100), C, calls=1)
+case("c/proxy-p4", built("c/proxy", "", 4), C, calls=1)
+case("c/proxy-blocking", built("c/proxy", "blocking"), C, calls=1,
+     flaw="a loop on sockets that block is taken for a thread that serves one request")
+
+case("php/mod-php-*", programs.apache_php, ("Apache with mod_php",), BOTH, pids=workers)
+case("php/fpm-*", programs.php_fpm, ("PHP-FPM", "nginx"), BOTH, pids=lambda p: p.workers)
+
+# --- proxies ------------------------------------------------------------------------------------------
+
+
+def nginx(name, start=None, expect=EXACT, calls=1, load=(), **kw):
+    case("nginx/" + name, start or (lambda run, down: run.nginx(down=down, **kw)), ("nginx",),
+         expect=expect, calls=calls, more=load, pids=lambda p: p.workers)
+
+
+def refused(run, down):
+    """Every second try goes to a port where nobody listens."""
+    return run.nginx(down=down, keepalive=8, peers="server 127.0.0.1:%d max_fails=0;" %
+                     programs.live.free_port())
+
+
+nginx("static", start=lambda run, down: run.nginx(workers=2), calls=0)
+nginx("proxy-keepalive-4", keepalive=4)
+nginx("proxy-keepalive-64", keepalive=64)
+nginx("proxy-4-workers", workers=4, keepalive=16)
+nginx("proxy-buffered-uploads", expect=ANY, more="client_body_buffer_size 8k;",
+      load=("-m", "POST", "-b", "200000"))
+nginx("proxy-limit-req", expect=ANY, more="limit_req zone=one burst=1000;",
+      shared="limit_req_zone $server_port zone=one:1m rate=200r/s;")
+nginx("proxy-refused", start=refused, expect=ANY)
+case("proxy/apache-event", programs.apache_proxy, ("Apache",), calls=1, pids=workers)
+case("proxy/haproxy", programs.haproxy, ("haproxy",), calls=1)
