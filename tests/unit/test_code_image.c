@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "code/memory.h"
+#include "code/pointers.h"
 #include "code/site.h"
 #include "code/symbols.h"
 #include "code_files.h"
@@ -309,6 +310,62 @@ static void own_program(void **state)
 	image__free(image);
 }
 
+/* What stripped files still have: a table of names and functions, as relocations in a PIE. */
+static const struct {
+	const char *name;
+	void (*function)(void **state);
+} named[] __attribute__((used)) = {
+	{ "a name of the table", own_program },
+	{ "the name of the next", deleted_library },
+};
+
+static void table_of_functions(void **state)
+{
+	uint64_t at = 0, places[2], words[4];
+	struct image *image;
+	struct symbol symbol;
+
+	assert_int_equal(image__of_process((uint32_t)getpid(), NULL, &image), 0);
+	/* with its NUL */
+	struct slice name = slice(named[0].name, strlen(named[0].name) + 1);
+
+	assert_int_equal(pointers__bytes(image, name, 1, &at), 0);
+	assert_int_equal(at + image->bias, (uintptr_t)named[0].name);
+	assert_int_equal(pointers__to(image, at, places, 2), 1);
+	assert_int_equal(places[0] + image->bias, (uintptr_t)&named[0].name);
+	assert_int_equal(pointers__read(image, places[0], words, 4), 0);
+	assert_int_equal(symbols__get(image, "own_program", &symbol), 0);
+	assert_int_equal(words[1], symbol.vaddr);
+	assert_int_equal(words[2] + image->bias, (uintptr_t)named[1].name);
+	assert_int_equal(words[3] + image->bias, (uintptr_t)deleted_library);
+	image__free(image);
+}
+
+/* Without the rights for map_files: by the library's name, as long as it is the same file. */
+static void without_rights(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct image *image;
+		struct symbol symbol;
+
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+			_exit(1);
+		if (access("/proc/self/map_files/0-0", F_OK) == 0 ||
+		    image__of_process((uint32_t)getpid(), "libc.so", &image) != 0)
+			_exit(2);
+		if (symbols__get(image, "gnu_get_libc_version", &symbol) != 0 ||
+		    symbol.vaddr + image->bias != (uintptr_t)gnu_get_libc_version)
+			_exit(3);
+		image__free(image);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void in_another_mount_namespace(void **state)
 {
 	struct image *image;
@@ -443,9 +500,14 @@ static void no_elf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(deleted_library), cmocka_unit_test(what_the_kernel_emulates),
-		cmocka_unit_test(own_program),	   cmocka_unit_test(in_another_mount_namespace),
-		cmocka_unit_test(memory),	   cmocka_unit_test(maps_lines),
+		cmocka_unit_test(deleted_library),
+		cmocka_unit_test(what_the_kernel_emulates),
+		cmocka_unit_test(own_program),
+		cmocka_unit_test(in_another_mount_namespace),
+		cmocka_unit_test(table_of_functions),
+		cmocka_unit_test(without_rights),
+		cmocka_unit_test(memory),
+		cmocka_unit_test(maps_lines),
 		cmocka_unit_test(no_elf),
 	};
 

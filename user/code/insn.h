@@ -89,7 +89,7 @@ struct insn {
 	struct operand operands[INSN_OPERANDS]; /* destination first */
 	uint64_t target;			/* of a direct call or jump; else 0 */
 	uint16_t writes; /* X86_BIT of all that it changes, implicit ones too */
-	bool emulated;	 /* the kernel's uprobes do it without a single step, since 4.x */
+	bool emulated;	 /* the kernel's uprobes do it without a single step (4.17 and later) */
 };
 
 /*

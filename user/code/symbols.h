@@ -9,6 +9,7 @@
 
 #include "code/image.h"
 
+/* SYMBOL_IFUNC: not the function, but what chooses it at load time. */
 enum symbol_kind { SYMBOL_OTHER, SYMBOL_CODE, SYMBOL_DATA, SYMBOL_TLS, SYMBOL_IFUNC };
 
 struct symbol {
