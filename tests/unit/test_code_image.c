@@ -321,9 +321,10 @@ static const struct {
 
 static void table_of_functions(void **state)
 {
-	uint64_t at = 0, places[2], words[4];
+	uint64_t at = 0, places[4], words[4];
 	struct image *image;
 	struct symbol symbol;
+	int n, found = 0;
 
 	assert_int_equal(image__of_process((uint32_t)getpid(), NULL, &image), 0);
 	/* with its NUL */
@@ -331,9 +332,11 @@ static void table_of_functions(void **state)
 
 	assert_int_equal(pointers__bytes(image, name, 1, &at), 0);
 	assert_int_equal(at + image->bias, (uintptr_t)named[0].name);
-	assert_int_equal(pointers__to(image, at, places, 2), 1);
-	assert_int_equal(places[0] + image->bias, (uintptr_t)&named[0].name);
-	assert_int_equal(pointers__read(image, places[0], words, 4), 0);
+	n = pointers__to(image, at, places, 4); /* ASan has lists of all data too */
+	while (found < n && places[found] + image->bias != (uintptr_t)&named[0].name)
+		found++;
+	assert_true(found < n);
+	assert_int_equal(pointers__read(image, places[found], words, 4), 0);
 	assert_int_equal(symbols__get(image, "own_program", &symbol), 0);
 	assert_int_equal(words[1], symbol.vaddr);
 	assert_int_equal(words[2] + image->bias, (uintptr_t)named[1].name);
