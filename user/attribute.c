@@ -152,8 +152,10 @@ static void serve_answer(struct attribute *attribute, struct exchange *exchange)
 	request__close(request);
 	if (!unit)
 		return;
-	if (request->unit && request->unit != unit && !unit->group->rules->moves_freely)
+	if (request->unit && request->unit != unit && !unit->group->rules->moves_freely) {
 		unit->group->migrating = request->unit->group->migrating = true;
+		request->unit->gives = true;
+	}
 	/* it writes for another request than it read of: a turn that no socket began */
 	if (unit->cur && unit->cur != request && at->ns >= unit->ns)
 		unit__turn(units, unit, TURN_UNKNOWN, NULL);
@@ -273,8 +275,11 @@ static void call_read(struct attribute *attribute, struct exchange *exchange,
 		owner = call->hold->verdict.request;
 	if (!unit)
 		return;
-	if (owner && !call->hold && call->tid != at->tid && !unit->group->rules->moves_freely)
+	if (owner && !call->hold && call->tid != at->tid && !unit->group->rules->moves_freely) {
 		unit->group->migrating = true;
+		if (owner->unit)
+			owner->unit->gives = true;
+	}
 	if (at->ns < unit->ns)
 		return; /* known late: the unit has gone on since */
 	if (!owner || owner->unit != unit ||

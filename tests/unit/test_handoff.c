@@ -247,6 +247,90 @@ static void made_by_one_worked_for_another(void **state)
 	assert_root(t, 1, 22, ROOT_WHY_EXPIRED);
 }
 
+/* Nobody claims the call of a thread that was made within a request and does not end: a pool's. */
+static void a_pool_made_within_a_request(void **state)
+{
+	struct trees *t = *state;
+
+	request(t, 0, 10, H);
+	unit(t, UNIT_CREATE, 12, H, W, 0, 0, 0);
+	call(t, 0, 14, W);
+	result(t, 0, 20, W);
+	wake(t, 21, G, W, 20); /* the next task */
+	call(t, 1, 22, W);
+	result(t, 1, 24, W);
+	answer(t, 0, 30, H);
+	finish(t);
+	assert_root(t, 0, 14, ROOT_WHY_EXPIRED);
+	assert_root(t, 1, 22, ROOT_WHY_EXPIRED);
+}
+
+/* Ruby keeps threads that have ended for the next ones; they wait for seconds. */
+static void ruby_makes_a_thread_of_an_old_one(void **state)
+{
+	struct trees *t = *state;
+
+	trees__process(t, PID, RUNTIME_RUBY);
+	request(t, 0, 10, H);
+	unit(t, UNIT_WAKE, 11, H, W, 5, ADDRESS, EVENT_WAIT_LONG);
+	call(t, 0, 12, W);
+	result(t, 0, 20, W);
+	request(t, 1, 21, G);
+	unit(t, UNIT_WAKE, 22, G, W, 21, ADDRESS, EVENT_WAIT_LONG);
+	call(t, 0, 23, W);
+	result(t, 0, 24, W);
+	answer(t, 0, 30, H);
+	answer(t, 1, 31, G);
+	finish(t);
+	assert_parent(t, 0, 12, 0, 10, PARENT_BY_CREATE);
+	assert_parent(t, 0, 23, 1, 21, PARENT_BY_CREATE);
+}
+
+/* Its thread may be a pool's after all: once it has done its first task, who wakes it counts. */
+static void ruby_thread_woken_by_another_request(void **state)
+{
+	struct trees *t = *state;
+
+	trees__process(t, PID, RUNTIME_RUBY);
+	request(t, 0, 10, H);
+	request(t, 1, 11, G);
+	unit(t, UNIT_CREATE, 12, H, W, 0, 0, 0);
+	call(t, 0, 13, W);
+	result(t, 0, 20, W);
+	wake(t, 21, G, W, 20);
+	call(t, 0, 22, W);
+	result(t, 0, 23, W);
+	answer(t, 0, 30, H);
+	answer(t, 1, 31, G);
+	finish(t);
+	assert_parent(t, 0, 13, 0, 10, PARENT_BY_CREATE);
+	assert_root(t, 0, 22, ROOT_WHY_EXPIRED);
+}
+
+/* Puma: one thread reads, another one answers; others keep theirs. */
+static void ruby_reactor(void **state)
+{
+	struct trees *t = *state;
+
+	trees__process(t, PID, RUNTIME_RUBY);
+	request(t, 0, 10, V); /* the reactor */
+	call(t, 0, 11, G);
+	result(t, 0, 12, G);
+	answer(t, 0, 13, G);
+	request(t, 0, 20, G);
+	call(t, 0, 21, G);
+	result(t, 0, 22, G);
+	answer(t, 0, 23, G);
+	request(t, 1, 30, V);
+	call(t, 1, 31, V);
+	result(t, 1, 32, V);
+	answer(t, 1, 33, G);
+	finish(t);
+	assert_root(t, 0, 11, ROOT_WHY_EXPIRED);
+	assert_parent(t, 0, 21, 0, 20, PARENT_BY_THREAD);
+	assert_root(t, 1, 31, ROOT_WHY_DOUBT);
+}
+
 static void short_waits_are_locks(void **state)
 {
 	struct trees *t = *state;
@@ -402,6 +486,10 @@ int main(void)
 		TEST(fan_out),
 		TEST(a_thread_per_call),
 		TEST(made_by_one_worked_for_another),
+		TEST(a_pool_made_within_a_request),
+		TEST(ruby_makes_a_thread_of_an_old_one),
+		TEST(ruby_thread_woken_by_another_request),
+		TEST(ruby_reactor),
 		TEST(short_waits_are_locks),
 		TEST(ruby_believes_long_waits_only),
 		TEST(an_address_that_is_a_lock),

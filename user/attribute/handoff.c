@@ -11,7 +11,8 @@
  *
  * Wakes that say nothing: of threads that wait with a short time-out (CPython's lock is asked for in
  * rounds of 5 ms), on addresses that are locks (whoever waits on them wakes others on them), and in
- * Ruby, whose lock looks like everything else, all but those of a thread that waits for seconds.
+ * Ruby, whose lock looks like everything else, all but those of a thread that waits for seconds: it
+ * has ended and is kept for the next one to be made, so that such a wake makes a thread.
  */
 #define HASH_NONFATAL_OOM 1 /* before any header takes uthash.h in */
 
@@ -36,6 +37,7 @@ struct task {
 	uint32_t calls;	   /* begun */
 	uint32_t inflight; /* of them not answered */
 	uint64_t last_ns;  /* when the last answer was read */
+	bool was_open;	   /* the hint was, then */
 	struct task *prev, *next;
 };
 
@@ -78,18 +80,29 @@ static void task__free(struct units *units, struct worker *worker, struct task *
 	free(task);
 }
 
-/* Nobody will claim them any more, but the thread's maker, while it has its request. */
-static void worker__end(struct units *units, struct worker *worker)
+static bool is_ruby(const struct group *group)
 {
-	bool made = worker->strong && worker->hint && worker->hint->open && !worker->hint->looped;
+	return group->process && group->process->runtime == RUNTIME_RUBY;
+}
+
+/*
+ * Nobody will claim its calls any more. They are those of the thread's maker if they are anybody's:
+ * a thread that has ended was made for them. A pool's thread does not end.
+ */
+static void worker__end(struct group *group, struct worker *worker, bool ended)
+{
 	struct verdict verdict = { .request = worker->hint, .by = PARENT_BY_CREATE };
+	bool made = worker->strong && (ended || is_ruby(group));
 
 	while (worker->tasks) {
-		hold__settle(units, worker->tasks->hold,
-			     made ? verdict : verdict_root(ROOT_WHY_EXPIRED));
-		task__free(units, worker, worker->tasks);
+		struct hold *hold = worker->tasks->hold;
+
+		hold__settle(group->units, hold,
+			     made && worker->tasks->was_open ? verdict :
+							       verdict_root(ROOT_WHY_EXPIRED));
+		task__free(group->units, worker, worker->tasks);
 	}
-	request__unref(units, worker->hint);
+	request__unref(group->units, worker->hint);
 	worker->hint = NULL;
 	worker->strong = false;
 	worker->from = 0;
@@ -108,7 +121,7 @@ static void worker__free(struct group *group, struct worker *worker)
 {
 	struct handoff *handoff = group->state;
 
-	worker__end(group->units, worker);
+	worker__end(group, worker, true);
 	HASH_DEL(handoff->workers, worker);
 	DL_DELETE(handoff->idlest, worker);
 	free(worker);
@@ -131,6 +144,7 @@ static struct worker *worker__get(struct group *group, uint32_t tid)
 	if (!worker) {
 		if (HASH_COUNT(handoff->workers) >= WORKERS_MAX) {
 			group->units->stats->lost[LOSS_UNIT_TABLE_FULL]++;
+			handoff->idlest->strong = false;
 			worker__free(group, handoff->idlest);
 		}
 		worker = calloc(1, sizeof(*worker));
@@ -210,6 +224,10 @@ void handoff__response(struct unit *unit, const struct call_site *site)
 			continue;
 		task->inflight--;
 		task->last_ns = site->at->ns;
+		task->was_open = worker->hint && worker->hint->open;
+		if (worker->strong && task->was_open && is_ruby(unit->group))
+			hold__set_fallback(unit->group->units, task->hold, worker->hint,
+					   PARENT_BY_CREATE);
 		break;
 	}
 }
@@ -274,19 +292,19 @@ static bool is_result(const struct worker *worker, const struct event_unit *wake
 	       wake->other_unit < task->last_ns;
 }
 
-static void claim(struct units *units, struct worker *worker, struct request *request)
+static void claim(struct group *group, struct worker *worker, struct request *request)
 {
 	struct verdict verdict = { .request = request, .by = PARENT_BY_RESULT_WAKE };
 	struct task *last = worker->tasks->prev, *task;
 
-	hold__settle(units, last->hold, verdict);
+	hold__settle(group->units, last->hold, verdict);
 	/* earlier calls of the activation, when they were begun for the same one */
 	DL_FOREACH(worker->tasks, task)
 		if (task != last && worker->hint == request && task->calls && !task->inflight)
-			hold__settle(units, task->hold, verdict);
+			hold__settle(group->units, task->hold, verdict);
 	if (worker->hint != request) /* what made this thread says nothing of its work */
 		worker->strong = false;
-	worker__end(units, worker);
+	worker__end(group, worker, false);
 }
 
 /* H is woken by W, without a result: it may be handed something to do. */
@@ -298,22 +316,34 @@ static void hand_over(struct group *group, const struct event_unit *wake, struct
 
 	if ((unit && unit->open) || (task && task->inflight))
 		return; /* in the middle of something */
-	if (worker && worker->strong && !task)
+	if (worker && worker->strong && !task && !is_ruby(group))
 		return; /* made for a task that it has not begun */
 	worker = worker__get(group, wake->other_tid);
 	if (!worker)
 		return;
-	worker__end(group->units, worker);
+	worker__end(group, worker, false);
 	worker->begun_ns = wake->event.time_ns;
 	worker->from = wake->event.tid;
 	worker->hint = request__ref(request);
+	worker->strong = request && is_ruby(group);
+}
+
+/* A thread that has done what it was made for may work for others by now. */
+static void doubt_maker(struct group *group, const struct event_unit *wake,
+			const struct request *theirs)
+{
+	struct worker *worker = worker__find(group->state, wake->other_tid);
+
+	if (worker && worker->strong && worker->tasks && theirs && theirs != worker->hint &&
+	    !worker->tasks->prev->inflight)
+		worker__end(group, worker, false);
 }
 
 static bool says_nothing(const struct group *group, const struct event_unit *wake)
 {
 	uint8_t wait = wake->event.flags & (EVENT_WAIT_SHORT | EVENT_WAIT_LONG);
 
-	if (group->process && group->process->runtime == RUNTIME_RUBY)
+	if (is_ruby(group))
 		return wait != EVENT_WAIT_LONG;
 	return wait == EVENT_WAIT_SHORT;
 }
@@ -325,20 +355,20 @@ static void on_wake(struct group *group, const struct event_unit *wake)
 	struct unit *woken = group__unit(group, wake->other_tid);
 	struct worker *worker = worker__find(handoff, wake->event.tid);
 	struct verdict theirs = woken ? unit__own(woken) : verdict_root(ROOT_WHY_NO_REQUEST);
-	struct verdict ours;
+	struct verdict ours = waker ? unit__own(waker) : verdict_root(ROOT_WHY_NO_REQUEST);
 
+	doubt_maker(group, wake, ours.request);
 	if (!handoff || wake->event.tid == wake->other_tid || says_nothing(group, wake) ||
 	    is_lock(handoff, wake->arg, wake->event.tid, wake->other_tid))
 		return;
 	if (theirs.request && !(waker && waker->open) && is_result(worker, wake)) {
-		claim(group->units, worker, theirs.request);
+		claim(group, worker, theirs.request);
 		return;
 	}
 	if (worker && worker->from == wake->other_tid) { /* it gives back what it was handed */
-		worker__end(group->units, worker);
+		worker__end(group, worker, false);
 		return;
 	}
-	ours = waker ? unit__own(waker) : verdict_root(ROOT_WHY_NO_REQUEST);
 	hand_over(group, wake, ours.request);
 }
 
@@ -348,8 +378,10 @@ static void on_create(struct group *group, const struct event_unit *create)
 	struct verdict verdict = maker ? unit__own(maker) : verdict_root(ROOT_WHY_NO_REQUEST);
 	struct worker *worker = worker__find(group->state, create->other_tid);
 
-	if (worker) /* an old thread's number */
+	if (worker) { /* an old thread's number, whose end was not seen */
+		worker->strong = false;
 		worker__free(group, worker);
+	}
 	if (!verdict.request)
 		return;
 	worker = worker__get(group, create->other_tid);

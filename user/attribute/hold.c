@@ -40,7 +40,17 @@ void hold__unref(struct units *units, struct hold *hold)
 	if (!hold || --hold->refs)
 		return;
 	request__unref(units, hold->verdict.request);
+	request__unref(units, hold->fallback);
 	free(hold);
+}
+
+void hold__set_fallback(struct units *units, struct hold *hold, struct request *request,
+			enum parent_by by)
+{
+	request__ref(request);
+	request__unref(units, hold->fallback);
+	hold->fallback = request;
+	hold->fallback_by = by;
 }
 
 static void decide(struct context *context, const struct verdict *verdict)
@@ -107,8 +117,13 @@ void held__free(struct units *units, struct held *held)
 {
 	if (!held)
 		return;
+
+	struct verdict verdict = { .request = held->hold->fallback,
+				   .by = held->hold->fallback_by,
+				   .why = ROOT_WHY_EXPIRED };
+
 	if (!held->context->decided)
-		context__set_root(held->context, ROOT_WHY_EXPIRED);
+		decide(held->context, &verdict);
 	held__unlist(units, held);
 	hold__unref(units, held->hold);
 	context__unref(held->context);

@@ -28,5 +28,7 @@ const struct unit_rules *unit_rules__of(const struct process *process, uint8_t k
 		return by_kind[kind];
 	if (!process || process->runtime == RUNTIME_GO)
 		return &nobody_rules;
+	if (process->runtime == RUNTIME_RUBY)
+		return &ruby_rules;
 	return process->runtime == RUNTIME_NGINX ? &nginx_rules : &threads_rules;
 }

@@ -15,13 +15,14 @@
 
 struct verdict unit__alone(struct unit *unit)
 {
+	bool moved = unit->group->rules->gives_whole ? unit->gives : unit->group->migrating;
 	struct request *cur = unit->cur;
 
-	if (!unit->open && !unit->group->migrating)
+	if (!unit->open && !moved)
 		return verdict_root(cur && !cur->stale ? ROOT_WHY_CLOSED :
 				    cur		       ? ROOT_WHY_DOUBT :
 							 ROOT_WHY_NO_REQUEST);
-	if (unit->mux || unit->group->migrating || unit->open > 1)
+	if (unit->mux || moved || unit->open > 1)
 		return verdict_root(ROOT_WHY_DOUBT);
 	/* the one open request must be what the thread works on, not the answer to something else */
 	if (!cur || cur->unit != unit)
@@ -56,6 +57,18 @@ static void threads__response(struct unit *unit, struct request *owner,
 
 const struct unit_rules threads_rules = {
 	.name = "threads",
+	.who = threads__who,
+	.response = threads__response,
+	.event = handoff__event,
+	.distrust = handoff__release,
+	.release = handoff__release,
+};
+
+/* Puma's reactor reads a request whole and gives it to a thread of the pool, which answers it; that
+ * thread reads the connection's next one itself, if it comes soon. */
+const struct unit_rules ruby_rules = {
+	.name = "ruby",
+	.gives_whole = true,
 	.who = threads__who,
 	.response = threads__response,
 	.event = handoff__event,

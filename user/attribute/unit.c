@@ -278,7 +278,7 @@ static bool evict(struct units *units, const struct group *keep)
 	for (int i = 0; unit && i < EVICT_LOOKS; i++, unit = unit->next) {
 		struct group *group = unit->group;
 
-		if (unit->mux || unit->open)
+		if (unit->mux || unit->gives || unit->open)
 			continue;
 		unit__free(units, unit);
 		if (!group->by_tid && !group->migrating && !group->older && !group->kind &&
@@ -391,7 +391,7 @@ void units__age(struct units *units, uint64_t now_ns)
 	DL_FOREACH_SAFE(units->idlest, unit, next) {
 		if (now_ns < unit->seen_ns + UNIT_IDLE_NS)
 			break;
-		if (!unit->mux && !unit->open)
+		if (!unit->mux && !unit->gives && !unit->open)
 			unit__free(units, unit);
 	}
 	HASH_ITER(hh, units->groups, group, group_next) {

@@ -46,7 +46,9 @@ enum turn {
 
 struct unit {
 	uint32_t tid;
-	bool mux; /* ever had two requests open at a time; for good */
+	bool mux;   /* ever had two requests open at a time; for good */
+	bool gives; /* a request that it had read was answered, or its call's answer read, by another
+		       thread; for good */
 	enum turn turn;
 	struct group *group;
 	struct request *cur; /* a reference, may be closed; NULL unless REQUEST or RESPONSE */
@@ -104,12 +106,18 @@ struct hold {
 	uint32_t refs;
 	bool settled;
 	struct verdict verdict; /* once settled; request: a reference */
+	struct request
+		*fallback; /* a reference: whose the call is if nobody claims it; NULL: nobody's */
+	enum parent_by fallback_by;
 	struct held *calls;
 };
 
 struct hold *hold__new(void); /* NULL without memory */
 struct hold *hold__ref(struct hold *hold);
 void hold__unref(struct units *units, struct hold *hold); /* NULL is allowed */
+/* Whose its calls are when it expires. NULL: nobody's */
+void hold__set_fallback(struct units *units, struct hold *hold, struct request *request,
+			enum parent_by by);
 /* Decides all calls that wait for it, and those that come later. Once; a request that is answered
  * by now is not looked at here: whether it was open is the rules' to know. */
 void hold__settle(struct units *units, struct hold *hold, struct verdict verdict);
@@ -130,6 +138,8 @@ struct call_site {
 struct unit_rules {
 	const char *name;
 	bool moves_freely; /* other threads may read or write for a unit: no sign of migration */
+	bool gives_whole;  /* a request that moves does so before anything is done for it: threads
+			      that never gave one away are above doubt */
 	bool no_connect;   /* the unit that dials is not the one that the connection is for */
 	/* A request was read (first and last bytes), answered, or ended otherwise. */
 	void (*request)(struct unit *unit, struct request *request, const struct stamp *at);
@@ -155,6 +165,7 @@ struct unit *group__unit(const struct group *group, uint32_t tid);
 struct verdict unit__alone(struct unit *unit);
 
 extern const struct unit_rules threads_rules; /* threads that wait for one thing at a time */
+extern const struct unit_rules ruby_rules;
 extern const struct unit_rules nginx_rules;
 extern const struct unit_rules go_rules;
 extern const struct unit_rules cpython_rules;
