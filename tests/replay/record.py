@@ -1,27 +1,39 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""Makes the recordings of this folder anew, from live programs (root): tests/replay/record.py.
+"""Makes the recordings of this folder anew, from live programs (root): tests/replay/record.py [NAME]...
+NAME: shop, node, rough, bodies; truth for the cases of the truth bench that cases.py names, truth/CASE
+for one of them (8 requests, 4 at a time; tests/replay/truth/).
 The spans that a replay gives are checked against the programs' truth before they become golden.
-Recordings name the machine and its paths: make them in a copy of the tree in /opt, with another
-host name and machine id (unshare -m -u)."""
+Recordings name the machine and its paths: record.sh makes them elsewhere, under another name."""
 import os
 import signal
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "../live")]
+sys.path[:0] = [os.path.join(HERE, x) for x in ("..", "../live", "../truth")]
 import live  # noqa: E402
+import cases  # noqa: E402
+import measure  # noqa: E402
 from live import Agent, Run  # noqa: E402
 from tool import check  # noqa: E402
 
 
-def keep(name, truth, **options):
+LIMIT = 150 << 10  # bytes of a recording of the truth bench
+
+
+def replayed(name):
+    """Makes the golden spans of a recording."""
     spr = os.path.join(HERE, name + ".spr")
     golden = os.path.join(HERE, name + ".jsonl")
     if os.path.exists(golden):
         os.remove(golden)
     subprocess.run([live.SPANPROBE, "replay", spr, "--export", "file=" + golden], check=True)
+    return golden
+
+
+def keep(name, truth, **options):
+    spr, golden = os.path.join(HERE, name + ".spr"), replayed(name)
     faults = check.check_file(golden, truth, **options)
     assert not faults, name + ":\n" + check.summary(faults)
     print("%s: %d KiB, %d spans" % (name, os.path.getsize(spr) // 1024,
@@ -85,6 +97,43 @@ def bodies():
         keep("bodies", server.truth())
 
 
+def truth(name):
+    """A case of the truth bench; what it becomes in a replay must hold all that the bench asks."""
+    case = cases.CASES[name]
+    path = "truth/" + name.replace("/", "-")
+    with Run("record_truth") as run:
+        program = case.start(run, case.backend(run))
+        pids = case.pids(program)
+        a = Agent(run, "record", "-o", os.path.join(HERE, path + ".spr"),
+                  *[x for p in pids for x in ("--pid", p)], export=False)
+        run.load(program.port, "-c", 4, "-n", 2, "-i", "c4", *case.load_args())
+        a.end()
+        program.stop()
+        size = os.path.getsize(os.path.join(HERE, path + ".spr"))
+        assert size <= LIMIT, "%s: %d bytes are more than %d" % (path, size, LIMIT)
+        spans = live.otlp.load(replayed(path))
+        own = {measure.work_id(s) for s in spans if (measure.work_id(s) or "").startswith("bg")}
+        told = [dict(t, maybe=t["id"].startswith("bg")) for t in program.truth()
+                if t["id"] in own or not t["id"].startswith("bg")]
+        bad = measure.Result(measure.Score(
+            [s for s in spans if measure.work_id(s) not in own - {t["id"] for t in told}], told,
+            set(pids)), [], {}).bad(cases.ANY)
+        assert not bad, "%s: %s" % (path, ", ".join(bad))
+        print("%s: %d KiB, %d spans" % (path, size // 1024, len(spans)))
+
+
+def main():
+    names = sys.argv[1:] or ["shop", "node", "rough", "bodies", "truth"]
+    os.makedirs(os.path.join(HERE, "truth"), exist_ok=True)
+    for name in names:
+        if name == "truth":
+            for one in cases.RECORDED:
+                truth(one)
+        elif name.startswith("truth/"):
+            truth(name[len("truth/"):])
+        else:
+            {"shop": shop, "node": node, "rough": rough, "bodies": bodies}[name]()
+
+
 if __name__ == "__main__":
-    for make in (shop, node, rough, bodies):
-        make()
+    main()

@@ -208,3 +208,18 @@ nginx("proxy-limit-req", expect=ANY, more="limit_req zone=one burst=1000;",
 nginx("proxy-refused", start=refused, expect=ANY)
 case("proxy/apache-event", programs.apache_proxy, ("Apache",), calls=1, pids=workers)
 case("proxy/haproxy", programs.haproxy, ("haproxy",), calls=1)
+
+# What tests/replay/record.py makes recordings of: every module, every way that a cause can go.
+RECORDED = ["%s/%s" % (family, name) for family, names in (
+    ("node18", "http-seq-p4"), ("node20", "http-seq-p4"),
+    ("node22", "http-par-p100 undici-seq-p100 timer-seq queue-par-p4"),
+    ("node24", "http-seq-p4 fetch-par"),
+    ("python-debian", "aiohttp-asyncio-seq-p100 starlette-httpx-uvloop-par-p4 starlette-sync-requests "
+                      "gthread-inline gthread-pool8-par"),
+    ("go", "http-seq-p100 http-par-p4 workers-par-p100 timer-seq-p100 stripped-http-par-p100"),
+    ("java", "handler supply-seq-p4 supply-par-p64 allof-p64 httpclient-send tomcat-handler "
+             "netty-handoff"),
+    ("ruby", "puma-inline puma-thread-par"), ("tokio", "inline-seq-p100 spawn-par-p4"),
+    ("c", "threads-request threads-call-par proxy-p4"), ("php", "mod-php-par fpm-seq"),
+    ("nginx", "proxy-keepalive-4 proxy-refused"), ("proxy", "apache-event haproxy"))
+            for name in names.split()]
