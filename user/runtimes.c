@@ -136,15 +136,12 @@ static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns
 	if (!process)
 		return;
 	err = one->module->prepare(process, &setup, &why);
-	if (err == -EAGAIN) {
-		if (one->module == &threads_module)
-			set_state(runtimes, one, FOLLOW_THREADS);
-		else if (one->state == FOLLOW_PARTLY || now_ns < one->since_ns + TRY_FOR_NS)
-			err = 0;
-		else
-			give_up(runtimes, one, &why);
+	if (err == -EAGAIN && one->module == &threads_module) {
+		set_state(runtimes, one, FOLLOW_THREADS);
 		goto out;
 	}
+	if (err == -EAGAIN && (one->state == FOLLOW_PARTLY || now_ns < one->since_ns + TRY_FOR_NS))
+		goto out;
 	if (!err && one->state == FOLLOW_PARTLY && setup.count == one->probes) {
 		if (!setup.more || now_ns > one->since_ns + TRY_FOR_NS)
 			set_state(runtimes, one, FOLLOW_DONE);

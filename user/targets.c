@@ -173,8 +173,7 @@ static void look(struct targets *targets)
 
 	if (options__waits(targets->options))
 		discover__scan(&targets->discover, found, targets);
-	pids = targets->options->follow_children ? malloc((have + TARGETS_MAX) * sizeof(*pids)) :
-						   NULL;
+	pids = targets->options->follow_children ? calloc(have + TARGETS_MAX, sizeof(*pids)) : NULL;
 	if (!pids)
 		return;
 	HASH_ITER(hh, targets->table, target, next)

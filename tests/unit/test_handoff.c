@@ -367,7 +367,7 @@ static void an_address_that_is_a_lock(void **state)
 {
 	struct trees *t = *state;
 
-	for (uint64_t i = 0; i < 8; i++) /* hand it to and fro */
+	for (uint64_t i = 0; i < 8; i++) /* hand it back and forth */
 		unit(t, UNIT_WAKE, 2 + i, i % 2 ? V : W, i % 2 ? W : V, 1, ADDRESS, 0);
 	request(t, 0, 20, H);
 	call(t, 0, 22, W);

@@ -34,10 +34,10 @@
 /* One call (or a connect and its call) of a worker that nobody has claimed yet. */
 struct task {
 	struct hold *hold;
-	uint32_t calls;	   /* begun */
-	uint32_t inflight; /* of them not answered */
-	uint64_t last_ns;  /* when the last answer was read */
-	bool was_open;	   /* the hint was, then */
+	uint32_t calls;	  /* begun */
+	uint32_t pending; /* of them not answered */
+	uint64_t last_ns; /* when the last answer was read */
+	bool was_open;	  /* the hint was, then */
 	struct task *prev, *next;
 };
 
@@ -168,7 +168,7 @@ static struct task *worker__task(struct units *units, struct worker *worker)
 	struct task *task = worker->tasks ? worker->tasks->prev : NULL; /* the last one */
 
 	/* two tasks must never share one */
-	if (task && !(task->calls && !task->inflight))
+	if (task && !(task->calls && !task->pending))
 		return task;
 	task = calloc(1, sizeof(*task));
 	if (!task)
@@ -207,7 +207,7 @@ struct verdict handoff__who(struct unit *unit, const struct call_site *site,
 		return otherwise;
 	if (!site->connecting) {
 		task->calls++;
-		task->inflight++;
+		task->pending++;
 	}
 	return (struct verdict){ .why = ROOT_WHY_EXPIRED, .hold = task->hold };
 }
@@ -220,9 +220,9 @@ void handoff__response(struct unit *unit, const struct call_site *site)
 	if (!worker)
 		return;
 	DL_FOREACH(worker->tasks, task) {
-		if (task->hold != site->hold || !task->inflight)
+		if (task->hold != site->hold || !task->pending)
 			continue;
-		task->inflight--;
+		task->pending--;
 		task->last_ns = site->at->ns;
 		task->was_open = worker->hint && worker->hint->open;
 		if (worker->strong && task->was_open && is_ruby(unit->group))
@@ -288,7 +288,7 @@ static bool is_result(const struct worker *worker, const struct event_unit *wake
 {
 	const struct task *task = worker && worker->tasks ? worker->tasks->prev : NULL;
 
-	return task && task->calls && !task->inflight && !task->hold->settled && wake->other_unit &&
+	return task && task->calls && !task->pending && !task->hold->settled && wake->other_unit &&
 	       wake->other_unit < task->last_ns;
 }
 
@@ -300,7 +300,7 @@ static void claim(struct group *group, struct worker *worker, struct request *re
 	hold__settle(group->units, last->hold, verdict);
 	/* earlier calls of the activation, when they were begun for the same one */
 	DL_FOREACH(worker->tasks, task)
-		if (task != last && worker->hint == request && task->calls && !task->inflight)
+		if (task != last && worker->hint == request && task->calls && !task->pending)
 			hold__settle(group->units, task->hold, verdict);
 	if (worker->hint != request) /* what made this thread says nothing of its work */
 		worker->strong = false;
@@ -314,7 +314,7 @@ static void hand_over(struct group *group, const struct event_unit *wake, struct
 	struct worker *worker = worker__find(group->state, wake->other_tid);
 	const struct task *task = worker && worker->tasks ? worker->tasks->prev : NULL;
 
-	if ((unit && unit->open) || (task && task->inflight))
+	if ((unit && unit->open) || (task && task->pending))
 		return; /* in the middle of something */
 	if (worker && worker->strong && !task && !is_ruby(group))
 		return; /* made for a task that it has not begun */
@@ -335,7 +335,7 @@ static void doubt_maker(struct group *group, const struct event_unit *wake,
 	struct worker *worker = worker__find(group->state, wake->other_tid);
 
 	if (worker && worker->strong && worker->tasks && theirs && theirs != worker->hint &&
-	    !worker->tasks->prev->inflight)
+	    !worker->tasks->prev->pending)
 		worker__end(group, worker, false);
 }
 
