@@ -2,6 +2,8 @@
 /* One test per way in which a thread or a turn could lie: the parent is right or there is none. */
 #include "trees.h"
 
+#include "recipe.h"
+
 #define PID   10
 #define OTHER 11
 
@@ -646,6 +648,26 @@ static void many_threads_are_forgotten_in_bounds(void **state)
 	finish(t);
 }
 
+/* What the agent says of a process's units is said once, long before or after anything happens. */
+static void kind_of_units_stays(void **state)
+{
+	struct trees *t = *state;
+	struct event_unit module = { .change = UNIT_MODULE, .arg = UNITS_GO };
+	const uint64_t up = 100ull * 24 * 3600 * 1000 * MS;
+
+	module.event = (struct event){ .kind = EVENT_UNIT, .pid = PID, .time_ns = up };
+	attribute__event(t->attribute, &module.event);
+	for (uint64_t hour = 0; hour < 5; hour++)
+		attribute__tick(t->attribute, up + hour * 3600 * 1000 * MS);
+	request(t, 0, up + 1, 1);
+	call(t, 0, up + 2, 1); /* for the rules of threads it would be that one's */
+	for (int i = 0; i < 8; i++)
+		gone_at(t, &out[i], up + 3, 0);
+	gone_at(t, &in[0], up + 4, 0);
+	join__flush(t->join, up + 1000 * MS);
+	assert_null(find_out(t, &out[0], up + 2)->context->parent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -678,6 +700,7 @@ int main(void)
 		TEST(headers_win),
 		TEST(failed_connect_has_its_request),
 		TEST(many_threads_are_forgotten_in_bounds),
+		TEST(kind_of_units_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -397,7 +397,8 @@ void units__age(struct units *units, uint64_t now_ns)
 	HASH_ITER(hh, units->groups, group, group_next) {
 		if (!group->seen_ns) /* nothing of it but its kind yet */
 			group->seen_ns = now_ns;
-		if (now_ns >= group->seen_ns + GROUP_IDLE_NS)
+		/* what its units mean is told once, and holds until it ends */
+		if (!group->kind && !group->flags && now_ns >= group->seen_ns + GROUP_IDLE_NS)
 			group__free(units, group);
 	}
 }
