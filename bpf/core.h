@@ -198,6 +198,16 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -206,6 +216,7 @@ struct task_struct {
 	unsigned long nvcsw;
 	struct thread_struct thread;
 	struct signal_struct *signal;
+	struct pid *thread_pid;
 	char comm[16];
 };
 

@@ -107,6 +107,31 @@ struct {
 	__type(value, struct thread);
 } threads MAP;
 
+/* Whose Parker it is: the tid. Made at a thread's first park, replaced when the memory becomes
+ * another thread's, removed when the thread ends. Full: the idlest goes; its thread's next park
+ * makes it again, and until then nobody knows whom an unpark is for. */
+struct parker {
+	__u64 address;
+	__u32 pid;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct parker);
+	__type(value, __u32);
+} parkers MAP;
+
+/* Java classes whose name was told (EVENT_NAME), by the address of their Klass. Full: the idlest
+ * goes and is told again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct parker);
+	__type(value, __u8);
+} java_classes MAP;
+
 /* Calls between their entry and their return (kprobe family). Key: tid. Made at entry, removed at
  * return or replaced by the thread's next call (counted). Full: not captured, and counted. */
 struct open_call {

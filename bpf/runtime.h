@@ -7,6 +7,7 @@
 #define SPANPROBE_BPF_RUNTIME_H
 
 #include "emit.h"
+#include "java.h"
 
 static __always_inline __u64 user__read64(__u64 address)
 {

@@ -67,15 +67,30 @@ static __always_inline __u32 task__exit_code(struct task_struct *task)
 	return task->exit_code;
 }
 
+static __always_inline void thread__forget(__u64 pid_tgid)
+{
+	struct parker key = { .pid = pid_tgid >> 32 };
+	const struct recipe *recipe = recipe__of(key.pid, UNITS_JAVA);
+	__u32 tid = pid_tgid;
+	const struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
+
+	if (!thread)
+		return;
+	if (recipe) {
+		key.address = thread->handle + recipe->words[JAVA_PARKER];
+		bpf_map_delete_elem(&parkers, &key);
+	}
+	bpf_map_delete_elem(&threads, &tid);
+}
+
 static __always_inline void thread__ended(__u64 pid_tgid)
 {
 	struct event_unit ended = { .change = UNIT_EXIT };
-	__u32 tid = pid_tgid;
 
 	if (settings.units)
 		unit__emit(pid_tgid, bpf_ktime_get_ns(), &ended);
 	if (recipe_count)
-		bpf_map_delete_elem(&threads, &tid);
+		thread__forget(pid_tgid);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -96,8 +111,9 @@ int BPF_PROG(task__exit, struct task_struct *task)
 	if (!(__sync_fetch_and_and(traced__word(pid), ~bit) & bit))
 		return 0;
 	bpf_map_delete_elem(&known, &pid);
+	if (recipe_count)
+		thread__forget(pid_tgid);
 	bpf_map_delete_elem(&recipes, &pid);
-	bpf_map_delete_elem(&threads, &tid);
 	task__emit(task, pid_tgid, TASK_EXIT, 0, task__exit_code(task));
 	return 0;
 }

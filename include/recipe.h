@@ -15,7 +15,7 @@ enum unit_kind {
 	UNITS_GO,	   /* goroutine id */
 	UNITS_CPYTHON,	   /* address of the contextvars.Context */
 	UNITS_NODE,	   /* execution async id; UNIT_AT tells the rest */
-	UNITS_JAVA,	   /* as with threads; park and unpark are told besides */
+	UNITS_JAVA,	   /* enum java_unit; park and unpark are told besides */
 	UNITS_KIND_COUNT
 };
 
@@ -56,22 +56,33 @@ enum recipe_node {
 	NODE_SCOPE_CONTEXT_REG, /* which argument of InternalCallbackScope is the async_context */
 };
 
+/* event.unit of Java's threads */
+enum java_unit {
+	JAVA_UNIT_THREAD = 1,
+	JAVA_UNIT_CARRIER, /* it may carry virtual threads, one after the other */
+};
+
+/* Offsets within JavaThread where not said otherwise. JAVA_PARKER 0: no parks, only java_unit. */
 enum recipe_java {
-	JAVA_THREAD_PARKER, /* offset of the Parker within JavaThread */
-	JAVA_THREAD_OBJECT, /* JavaThread -> OopHandle of the java.lang.Thread */
-	JAVA_PARK_BLOCKER,  /* offset of Thread.parkBlocker */
-	JAVA_KLASS_OFFSET,  /* of the class pointer within an object */
-	JAVA_KLASS_NAME,    /* offset of Klass::_name */
-	JAVA_SYMBOL_LENGTH,
-	JAVA_SYMBOL_BODY,
-	JAVA_OOP_BASE, /* compressed oops and class pointers */
-	JAVA_OOP_SHIFT,
+	JAVA_PARKER,	    /* its Parker */
+	JAVA_OSTHREAD,	    /* -> OSThread; in bits 32 to 63 the thread's id within that */
+	JAVA_STACK_BASE,    /* where its stack begins */
+	JAVA_THREAD_OBJECT, /* -> the place of the java.lang.Thread */
+	JAVA_VTHREAD,	    /* -> ... that runs on it: itself or a virtual one; 0: has none such */
+	JAVA_PARK_BLOCKER,  /* Thread.parkBlocker */
+	JAVA_KLASS_OFFSET,  /* of the class within an object */
+	JAVA_KLASS_NAME,    /* Klass -> Symbol */
+	JAVA_SYMBOL,	    /* its length (bits 32 to 63) and its text within Symbol */
+	JAVA_OOP_BASE,	    /* compressed references and class pointers: base + (value << shift) */
 	JAVA_KLASS_BASE,
-	JAVA_KLASS_SHIFT,
-	JAVA_TLAB_START, /* JavaThread -> tlab; 0: no lineage asked for */
+	JAVA_FORMS,	 /* bits 0-7: shift of references, 8-15: of classes; JAVA_*_NARROW */
+	JAVA_TLAB_START, /* 0: no lineage asked for */
 	JAVA_TLAB_TOP,
-	JAVA_HEAP_START,
+	JAVA_HEAP_START, /* addresses */
 	JAVA_HEAP_END,
 };
+
+#define JAVA_OOP_NARROW	  0x10000 /* references are 4 bytes */
+#define JAVA_KLASS_NARROW 0x20000
 
 #endif
