@@ -78,8 +78,11 @@ struct verdict setup__first_use(const struct setup *setup, uint32_t tid, struct 
 			now.by = PARENT_BY_CONNECT;
 		return now;
 	}
-	if (setup->tid != tid) /* opened by another thread: either for nobody, or we cannot tell */
-		return then.request ? verdict_root(ROOT_WHY_DOUBT) : now;
+	/* opened by another thread: for nobody, for that one's request, or we cannot tell */
+	if (setup->tid != tid && !then.request)
+		return now;
+	if (setup->tid != tid && (then.by != PARENT_BY_CONNECT || now.request))
+		return verdict_root(ROOT_WHY_DOUBT);
 	if (!then.request)
 		return then;
 	if (!then.request->open)

@@ -105,6 +105,7 @@ struct held; /* one call that waits */
 struct hold {
 	uint32_t refs;
 	bool settled;
+	uint64_t begun_ns;	/* of its call; for the rules, 0 where they do not say */
 	struct verdict verdict; /* once settled; request: a reference */
 	struct request
 		*fallback; /* a reference: whose the call is if nobody claims it; NULL: nobody's */
@@ -144,7 +145,8 @@ struct unit_rules {
 	/* A request was read (first and last bytes), answered, or ended otherwise. */
 	void (*request)(struct unit *unit, struct request *request, const struct stamp *at);
 	void (*answered)(struct unit *unit, struct request *request, const struct stamp *at);
-	/* For which request does the unit act now? Asked at a call and at a connect. */
+	/* For which request does the unit act now? Asked at a call and at a connect; there
+	 * PARENT_BY_CONNECT says that other threads may write what the connection is opened for. */
 	struct verdict (*who)(struct unit *unit, const struct call_site *site);
 	/* Of the answer to a call was read; owner: the call's request, NULL when unknown. */
 	void (*response)(struct unit *unit, struct request *owner, const struct call_site *site);
