@@ -270,9 +270,6 @@ class Run:
         return self.server(name, [PYTHON, "-m", "uvicorn", "--log-level", "warning", "--port",
                                   "{port}", "--app-dir", WORKLOADS, "asgi_app:app"], down, **kw)
 
-    def aiohttp(self, name="aiohttp", down=None, **kw):
-        return self.server(name, [PYTHON, os.path.join(WORKLOADS, "aiohttp_app.py")], down, **kw)
-
     def java(self, name="java", down=None, **kw):
         return self.server(name, ["java", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m",
                                   os.path.join(WORKLOADS, "JavaServer.java")], down, limit=60,

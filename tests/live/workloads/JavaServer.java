@@ -7,16 +7,10 @@ import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URL;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
 
 public class JavaServer {
 	static final String DOWN = System.getenv("DOWN");
-	static final HttpClient CLIENT = System.getenv("HTTPCLIENT") == null ? null : HttpClient.newHttpClient();
 	static final long PID = ProcessHandle.current().pid();
 
 	static int number(String query, String key, int otherwise) {
@@ -32,35 +26,8 @@ public class JavaServer {
 				+ "\"req\": %d, \"resp\": %d, \"status\": %d}", side, id, PID, method, req, resp, status));
 	}
 
-	static void modern(String method, String id, URL url, byte[] body) throws IOException {
-		try {
-			HttpResponse<byte[]> r = CLIENT.send(HttpRequest.newBuilder(URI.create(url.toString()))
-					.version(HttpClient.Version.HTTP_1_1)
-					.method(method, body.length == 0 ? HttpRequest.BodyPublishers.noBody()
-							: HttpRequest.BodyPublishers.ofByteArray(body)).build(),
-					HttpResponse.BodyHandlers.ofByteArray());
-			tell("client", id, method, body.length, r.body().length, r.statusCode());
-		} catch (InterruptedException e) {
-			throw new IOException(e);
-		}
-	}
-
-	static int background;
-
-	static void ownCall() {
-		try {
-			call("GET", "bg-" + background++, null, new byte[0]);
-		} catch (IOException e) {
-			e.printStackTrace();
-		}
-	}
-
 	static void call(String method, String id, String query, byte[] body) throws IOException {
 		URL url = new URL("http://127.0.0.1:" + DOWN + "/w/" + id + (query == null ? "" : "?" + query));
-		if (CLIENT != null) {
-			modern(method, id, url, body);
-			return;
-		}
 		HttpURLConnection c = (HttpURLConnection) url.openConnection();
 
 		c.setRequestMethod(method);
@@ -93,13 +60,7 @@ public class JavaServer {
 				new InetSocketAddress(InetAddress.getByName("127.0.0.1"), port), 1024);
 
 		server.createContext("/w/", JavaServer::serve);
-		server.setExecutor(Executors.newFixedThreadPool(Integer.parseInt(System.getenv().getOrDefault("THREADS", "40"))));
+		server.setExecutor(Executors.newFixedThreadPool(40));
 		server.start();
-		if (System.getenv("BG") != null) {
-			int every = Integer.parseInt(System.getenv("BG"));
-
-			Executors.newSingleThreadScheduledExecutor().scheduleWithFixedDelay(JavaServer::ownCall, every, every,
-					TimeUnit.MILLISECONDS);
-		}
 	}
 }

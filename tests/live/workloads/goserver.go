@@ -11,8 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
 var down = os.Getenv("DOWN")
@@ -56,45 +54,18 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	if down != "" {
 		n = number(r, "n", 1)
 	}
-	var wait sync.WaitGroup
 	for i := 0; i < n; i++ {
-		one := func() {
-			defer wait.Done()
-			if err := call(r.Method, fmt.Sprintf("%s.%d", id, i), r.URL.RawQuery, body); err != nil {
-				log.Print(err)
-			}
-		}
-		wait.Add(1)
-		if number(r, "par", 0) > 0 {
-			go one()
-		} else {
-			one()
+		if err := call(r.Method, fmt.Sprintf("%s.%d", id, i), r.URL.RawQuery, body); err != nil {
+			log.Print(err)
 		}
 	}
-	wait.Wait()
 	answer := bytes.Repeat([]byte("x"), number(r, "size", 2))
 	tell("server", id, r.Method, len(body), len(answer), 200)
 	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.Write(answer)
 }
 
-// Calls of the program's own, every $BG milliseconds.
-func background(every int) {
-	for i := 0; ; i++ {
-		time.Sleep(time.Duration(every) * time.Millisecond)
-		if err := call("GET", fmt.Sprintf("bg-%d", i), "", nil); err != nil {
-			log.Print(err)
-		}
-	}
-}
-
 func main() {
-	if every, err := strconv.Atoi(os.Getenv("BG")); err == nil {
-		go background(every)
-	}
-	if pool, err := strconv.Atoi(os.Getenv("POOL")); err == nil {
-		client.Transport.(*http.Transport).MaxConnsPerHost = pool
-	}
 	http.HandleFunc("/w/", serve)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // The workload of work.py on Node's http; calls go by http.request, or by fetch with FETCH=1.
-// POOL: connections of the client; BG: milliseconds between calls that no request asks for.
 'use strict';
 const http = require('http');
 
 const down = process.env.DOWN;
-const agent = new http.Agent({ keepAlive: true, maxSockets: Number(process.env.POOL ?? 64) });
+const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
 const tell = (line) => console.log(JSON.stringify({ ...line, pid: process.pid }));
 
@@ -42,9 +41,7 @@ async function serve(request, response, body) {
 		tell({ side: 'client', id: `${id}.${i}`, method, req: body.length, resp: got, status });
 	};
 
-	if (url.searchParams.get('par'))
-		await Promise.all(Array.from({ length: n }, (_, i) => one(i)));
-	for (let i = 0; i < n && !url.searchParams.get('par'); i++)
+	for (let i = 0; i < n; i++)
 		await one(i);
 	const answer = Buffer.alloc(Number(url.searchParams.get('size') ?? 2), 'x');
 	if (id)
@@ -52,15 +49,6 @@ async function serve(request, response, body) {
 	response.writeHead(200, { 'Content-Length': answer.length });
 	response.end(answer);
 }
-
-let background = 0;
-
-if (process.env.BG)
-	setInterval(async () => {
-		const id = `bg-${background++}`;
-		const [status, got] = await call('GET', `/w/${id}`, '');
-		tell({ side: 'client', id, method: 'GET', req: 0, resp: got, status });
-	}, Number(process.env.BG));
 
 http.createServer((request, response) => {
 	const chunks = [];

@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import threading
-import time
 
 import work
 
@@ -25,18 +24,6 @@ def call(method, path, body):
     conn.request(method, path, body=body)
     answer = conn.getresponse()
     return answer.status, len(answer.read())
-
-
-def background():
-    """Calls of the program's own, every $BG milliseconds."""
-    for i in range(10**9):
-        time.sleep(int(os.environ["BG"]) / 1000)
-        status, got = call("GET", "/w/bg-%d" % i, None)
-        work.called("bg-%d" % i, "GET", 0, status, got)
-
-
-if os.environ.get("BG"):
-    threading.Thread(target=background, daemon=True).start()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
