@@ -92,19 +92,19 @@ def python_cases(version, whole):
     def thread(name, how, ways=("seq",), pool=100, **kw):
         add(name, gunicorn(version, "gthread", how, pool), ways, pids=workers, **kw)
 
-    add("aiohttp-asyncio-*-p100", loop(version, "aiohttp", "asyncio", "aiohttp"))
-    add("starlette-httpx-uvloop-*-p4", loop(version, "starlette", "uvloop", "httpx", 4), ("par",))
+    if not whole:
+        add("aiohttp-asyncio-*-p100", loop(version, "aiohttp", "asyncio", "aiohttp"))
+        add("starlette-httpx-uvloop-*-p4", loop(version, "starlette", "uvloop", "httpx", 4), ("par",))
     add("starlette-sync-requests", loop(version, "starlette", "asyncio", "sync-requests"))
     thread("gthread-inline", "inline", expect=EXACT)
     thread("gthread-pool8-*", "pool", ("par",), 8)
     if not whole:
         return
-    add("aiohttp-asyncio-*-p4", loop(version, "aiohttp", "asyncio", "aiohttp", 4), ("par",))
-    add("aiohttp-uvloop-*-p100", loop(version, "aiohttp", "uvloop", "aiohttp"))
-    add("aiohttp-uvloop-*-p4", loop(version, "aiohttp", "uvloop", "aiohttp", 4), ("par",))
-    add("starlette-httpx-asyncio-*-p100", loop(version, "starlette", "asyncio", "httpx"), BOTH)
-    add("starlette-httpx-asyncio-*-p4", loop(version, "starlette", "asyncio", "httpx", 4))
-    add("starlette-httpx-uvloop-*-p100", loop(version, "starlette", "uvloop", "httpx"))
+    for kind in ("asyncio", "uvloop"):
+        for pool in (100, 4):
+            add("aiohttp-%s-*-p%d" % (kind, pool), loop(version, "aiohttp", kind, "aiohttp", pool), BOTH)
+            add("starlette-httpx-%s-*-p%d" % (kind, pool),
+                loop(version, "starlette", kind, "httpx", pool), BOTH)
     add("starlette-sync-httpx", loop(version, "starlette", "uvloop", "sync-httpx"))
     add("aiohttp-sleep-*", loop(version, "aiohttp", "asyncio", "sleep"), BOTH)
     add("aiohttp-later-*", loop(version, "aiohttp", "uvloop", "later"), BOTH)

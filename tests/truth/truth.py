@@ -77,7 +77,8 @@ def main():
     rows = [one(c, scale) for c in todo]
     print(report.summary(rows))
     if args.write:
-        report.write({k: [c.name for c in v] for k, v in cases.families().items()}, scale)
+        report.write({k: [c.name for c in v] for k, v in cases.families().items()},
+                     [(c.name, c.flaw) for c in cases.CASES.values() if c.flaw], scale)
     return 1 if any(r["bad"] for r in rows) else 0
 
 
