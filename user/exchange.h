@@ -44,6 +44,8 @@ struct message_sink {
 	void (*head)(void *ctx, struct conn *conn,
 		     struct message *message);				    /* first frame parsed */
 	void (*end)(void *ctx, struct conn *conn, struct message *message); /* last byte, or cut */
+	/* bytes of that direction, between messages, have passed that cannot be read; the last at `at` */
+	void (*unread)(void *ctx, struct conn *conn, enum direction dir, const struct stamp *at);
 	/* the connection is gone or leaves the protocol: nothing more will come; error: errno or 0 */
 	void (*gone)(void *ctx, struct conn *conn, const struct stamp *at, uint32_t error);
 	void *ctx;
@@ -70,9 +72,10 @@ struct exchange {
 	bool answered;	   /* the step ANSWER has been taken */
 	bool has_response; /* at least its first byte */
 	bool has_response_head;
-	uint32_t flags;		/* MESSAGE_* of both messages */
-	uint32_t error;		/* errno that ended it, 0: none */
-	bool peer_closed;	/* the peer closed before the response was complete */
+	uint32_t flags;	    /* MESSAGE_* of both messages */
+	uint32_t error;	    /* errno that ended it, 0: none */
+	bool peer_closed;   /* the peer closed before the response was complete */
+	uint64_t unseen_ns; /* pair's: bytes passed unread where its response was due; 0: none */
 	struct message request; /* heads are copies owned by the exchange */
 	struct message response;
 	uint64_t end_ns;	      /* set at DONE: response.last, else when it failed */

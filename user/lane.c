@@ -137,6 +137,18 @@ static struct stamp newest_stamp(const struct work *work)
 	return flow__stamp(work->flow, UINT64_MAX);
 }
 
+/* n bytes between messages cannot be read. */
+static void pass_over(const struct work *work, uint64_t n)
+{
+	struct stamp last;
+
+	flow__skip(work->flow, n);
+	if (!n || !work->decoder->protocol || work->lane->message)
+		return;
+	last = flow__stamp(work->flow, flow__position(work->flow) - 1);
+	work->decode->next.unread(work->decode->next.ctx, work->conn, work->dir, &last);
+}
+
 /* Passes over what is no message, to the next call that may begin with one. */
 static void skip_to_call(const struct work *work)
 {
@@ -145,7 +157,7 @@ static void skip_to_call(const struct work *work)
 
 	if (to == UINT64_MAX)
 		to = flow__known_end(work->flow);
-	flow__skip(work->flow, to - at);
+	pass_over(work, to - at);
 	work->lane->skipped += to - at;
 	work->lane->looked += to - at;
 	work->lane->after_gap = true;
@@ -248,7 +260,7 @@ static bool find_start(struct work *work)
 	bool cut;
 
 	if (gap) {
-		flow__skip(work->flow, gap);
+		pass_over(work, gap);
 		lane->after_gap = true;
 		if (lane->phase == PHASE_START)
 			lane->phase = PHASE_SYNC;

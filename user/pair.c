@@ -219,6 +219,19 @@ static struct exchange *take_early(struct pair *pair, struct line *line,
 	return unlist_early(pair, line);
 }
 
+static void finish_unseen(struct pair *pair, struct line *line, struct exchange *exchange,
+			  uint64_t end_ns)
+{
+	exchange->flags |= MESSAGE_INCOMPLETE;
+	pair->stats->lost[LOSS_REQUEST_ALONE]++;
+	finish(pair, line, exchange, end_ns);
+}
+
+static bool answered_unseen(const struct exchange *exchange)
+{
+	return exchange->unseen_ns && !exchange->has_response;
+}
+
 static void request_begins(struct pair *pair, struct conn *conn, const struct message *message)
 {
 	struct line *line = line__get(pair, conn->id);
@@ -228,6 +241,9 @@ static void request_begins(struct pair *pair, struct conn *conn, const struct me
 		pair->stats->lost[LOSS_PAIR_FULL]++;
 		return;
 	}
+	/* not pipelined: the answer of the one before it has passed unread */
+	if (line->count == 1 && line->open->request_ended && answered_unseen(line->open))
+		finish_unseen(pair, line, line->open, line->open->unseen_ns);
 	exchange = take_early(pair, line, message);
 	/* once one is skipped all are, until the responses have caught up: order is all we have */
 	if (!exchange && !line->skipped && line->count < PIPELINE_MAX && pair->open < PAIR_OPEN_MAX)
@@ -302,9 +318,7 @@ static struct exchange *find_after_gap(struct pair *pair, struct line *line,
 	DL_FOREACH_SAFE(line->open, exchange, tmp) {
 		if (exchange == match)
 			break;
-		exchange->flags |= MESSAGE_INCOMPLETE;
-		pair->stats->lost[LOSS_REQUEST_ALONE]++;
-		finish(pair, line, exchange, message->first.ns);
+		finish_unseen(pair, line, exchange, message->first.ns);
 	}
 	return match;
 }
@@ -467,6 +481,23 @@ static void on_end(void *ctx, struct conn *conn, struct message *message)
 		response_ends(ctx, line, message);
 }
 
+/* It may have been the answer of any that waits for one. */
+static void on_unread(void *ctx, struct conn *conn, enum direction dir, const struct stamp *at)
+{
+	struct line *line = line__find(ctx, conn->id);
+	struct exchange *exchange;
+
+	if (!line)
+		return;
+	DL_FOREACH(line->open, exchange) {
+		if (exchange->request.dir == dir || exchange->has_response)
+			continue;
+		exchange->unseen_ns = at->ns;
+		if (exchange->side == ROLE_SERVER && exchange->request_ended)
+			answer(ctx, exchange);
+	}
+}
+
 static void on_gone(void *ctx, struct conn *conn, const struct stamp *at, uint32_t error)
 {
 	struct pair *pair = ctx;
@@ -478,6 +509,10 @@ static void on_gone(void *ctx, struct conn *conn, const struct stamp *at, uint32
 	DL_FOREACH_SAFE(line->open, exchange, tmp) {
 		if (exchange->response_ended) { /* only the rest of the request is missing */
 			finish(pair, line, exchange, exchange->response.last.ns);
+			continue;
+		}
+		if (answered_unseen(exchange)) { /* what ended the connection was later */
+			finish_unseen(pair, line, exchange, exchange->unseen_ns);
 			continue;
 		}
 		exchange->error = error;
@@ -497,7 +532,7 @@ static void on_gone(void *ctx, struct conn *conn, const struct stamp *at, uint32
 
 struct message_sink pair__sink(struct pair *pair)
 {
-	return (struct message_sink){ on_begin, on_head, on_end, on_gone, pair };
+	return (struct message_sink){ on_begin, on_head, on_end, on_unread, on_gone, pair };
 }
 
 void pair__connect_failed(struct pair *pair, const struct conn *conn, const struct stamp *at,

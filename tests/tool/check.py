@@ -138,7 +138,7 @@ class Checker:
             need += {otlp.KIND_SERVER: ["url.scheme", "url.path"],
                      otlp.KIND_CLIENT: ["url.full", "server.address", "server.port"]
                      }.get(s.kind, [])
-            if "http.response.status_code" not in s.attr:
+            if "http.response.status_code" not in s.attr and not s.attr.get("spanprobe.incomplete"):
                 need.append("error.type")
             missing = [k for k in need if k not in s.attr]
             if missing:

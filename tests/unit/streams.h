@@ -30,7 +30,7 @@ struct rig {
 	unsigned int policies;
 	struct capture_policy process_policy; /* the newest for a process */
 	unsigned int process_policies;
-	unsigned int begun[DIR_COUNT], ended[DIR_COUNT];
+	unsigned int begun[DIR_COUNT], ended[DIR_COUNT], unread[DIR_COUNT];
 	bool quiet;  /* counts only */
 	bool stamps; /* lines carry first and last times */
 	uint64_t now;
@@ -90,6 +90,16 @@ static inline void rig_end(void *ctx, struct conn *conn, struct message *message
 	buf__puts(&rig->log, "\n");
 }
 
+static inline void rig_unread(void *ctx, struct conn *conn, enum direction dir,
+			      const struct stamp *at)
+{
+	struct rig *rig = ctx;
+
+	assert_int_equal(rig->begun[dir], rig->ended[dir]);
+	assert_true(at->ns);
+	rig->unread[dir]++;
+}
+
 static inline void rig_gone(void *ctx, struct conn *conn, const struct stamp *at, uint32_t error)
 {
 	struct rig *rig = ctx;
@@ -124,7 +134,7 @@ static inline struct rig *rig__new(size_t bytes_max, size_t conns_max)
 	rig->processes = processes__new();
 	stream.processes = rig->processes;
 	rig->decode = decode__new(&decode, (struct message_sink){ rig_begin, rig_head, rig_end,
-								  rig_gone, rig });
+								  rig_unread, rig_gone, rig });
 	rig->stream = stream__new(&stream, decode__sink(rig->decode));
 	rig->now = 1000;
 	rig->tid = 11;

@@ -416,6 +416,26 @@ static void unknown_is_given_up(void **state)
 	rig__free(rig);
 }
 
+/* Calls whose bytes nobody could read: told where a message was due, not within one. */
+static void unread_is_told(void **state)
+{
+	struct rig *rig = rig__new(0, 0);
+
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	rig__call(rig, DIR_OUT, NULL, 9, 0); /* of which protocol? */
+	rig__text(rig, DIR_IN, GET);
+	rig__call(rig, DIR_OUT, NULL, 100, 0);
+	rig__call(rig, DIR_OUT, NULL, 100, 0);
+	assert_int_equal(rig->unread[DIR_OUT], 2);
+	rig__text(rig, DIR_IN, GET);
+	rig__text(rig, DIR_OUT, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+	rig__call(rig, DIR_OUT, NULL, 100, 0);
+	assert_int_equal(rig->unread[DIR_OUT], 2);
+	assert_int_equal(rig->unread[DIR_IN], 0);
+	rig__close(rig, 0);
+	rig__free(rig);
+}
+
 static void upgrade_leaves(void **state)
 {
 	struct rig *rig = rig__new(0, 0);
@@ -651,6 +671,7 @@ int main(void)
 		cmocka_unit_test(midstream),
 		cmocka_unit_test(leftovers_are_counted),
 		cmocka_unit_test(unknown_is_given_up),
+		cmocka_unit_test(unread_is_told),
 		cmocka_unit_test(upgrade_leaves),
 		cmocka_unit_test(interim),
 		cmocka_unit_test(malformed),

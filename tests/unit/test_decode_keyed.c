@@ -92,7 +92,7 @@ static struct rig *keyed_rig(void)
 	stream__free(rig->stream);
 	decode__free(rig->decode);
 	rig->decode = decode__new(&opts, (struct message_sink){ rig_begin, keyed_head, rig_end,
-								rig_gone, rig });
+								rig_unread, rig_gone, rig });
 	rig->stream = stream__new(&stream, decode__sink(rig->decode));
 	resyncs = 0;
 	return rig;

@@ -356,6 +356,62 @@ static void failed_connect(void **state)
 	assert_int_equal(log->done[0]->end_ns, 500);
 }
 
+static void unread(struct log *log, struct conn *conn, enum direction dir, uint64_t ns)
+{
+	struct stamp at = stamp_of(ns, 1, 1);
+
+	log->sink.unread(log->sink.ctx, conn, dir, &at);
+}
+
+/* Answers that no hook could read: each ends where their bytes did, and nothing is called an error. */
+static void answers_unseen(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	unread(log, &conn, DIR_OUT, 5); /* nobody waits */
+	req(log, &conn, ALL, 0, 10);
+	unread(log, &conn, DIR_IN, 12); /* no answer */
+	unread(log, &conn, DIR_OUT, 20);
+	unread(log, &conn, DIR_OUT, 25);
+	req(log, &conn, ALL, 50, 100);
+	unread(log, &conn, DIR_OUT, 120);
+	conn.shut[DIR_IN] = true;
+	gone(log, &conn, 900, 104);
+	assert_string_equal(log->steps, "B0 H0 R0 A0 D0 B50 H50 R50 A50 D50 ");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(log->done[i]->end_ns, i ? 120 : 25);
+		assert_true(log->done[i]->flags & MESSAGE_INCOMPLETE);
+		assert_int_equal(log->done[i]->error, 0);
+		assert_false(log->done[i]->peer_closed);
+	}
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_ALONE], 2);
+}
+
+/* Bytes that cannot be read are no answer to who has got one, nor do they end what is pipelined. */
+static void unseen_among_seen(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, true);
+
+	req(log, &conn, ALL, 0, 10);
+	req(log, &conn, ALL, 50, 20);
+	unread(log, &conn, DIR_OUT, 30);
+	req(log, &conn, ALL, 100, 40); /* three are open: whose were they? */
+	assert_int_equal(log->done_count, 0);
+	put(log, &conn, ALL, MESSAGE_RESPONSE, DIR_OUT, 0, 50, MESSAGE_AFTER_GAP);
+	assert_int_equal(log->done_count, 3);
+	assert_int_equal(log->done[2]->request.position, 100);
+	assert_true(log->done[2]->has_response);
+	req(log, &conn, ALL, 150, 60);
+	res(log, &conn, B | H, 70);
+	unread(log, &conn, DIR_OUT, 80);
+	conn.shut[DIR_IN] = true;
+	gone(log, &conn, 90, 0);
+	assert_true(log->done[3]->peer_closed);
+	assert_true(log->done[3]->response.flags & MESSAGE_CUT);
+}
+
 /* A socket that is shared, or passed on: each request is whose who read its first byte. */
 static void shared_by_processes(void **state)
 {
@@ -407,6 +463,8 @@ static void any_sequence(void **state)
 
 		if (what == 0)
 			gone(log, &conns[n], i, 0);
+		else if (what == 2)
+			unread(log, &conns[n], n & 1, i);
 		else
 			put(log, &conns[n], parts,
 			    request  ? MESSAGE_REQUEST :
@@ -436,6 +494,8 @@ int main(void)
 		TEST(by_key_in_any_order),
 		TEST(early_response_waits_for_its_request),
 		TEST(failed_connect),
+		TEST(answers_unseen),
+		TEST(unseen_among_seen),
 		TEST(shared_by_processes),
 		TEST(any_sequence),
 	};
