@@ -218,8 +218,9 @@ int discover__process(uint32_t pid, const struct discover_opts *opts, struct pro
 
 struct process *discover__fork(const struct process *parent, uint32_t pid, uint64_t born_ns)
 {
+	static const char *const own[] = { "process.vpid", NULL };
 	const struct attr *id = resource__get(parent->resource, "service.instance.id");
-	struct setter to = { resource__copy(parent->resource, "process.vpid"), 0 };
+	struct setter to = { resource__copy(parent->resource, own), 0 };
 	struct process *process = NULL;
 	struct proc_status status;
 	char text[UUID_STR_LEN];
@@ -239,6 +240,35 @@ struct process *discover__fork(const struct process *parent, uint32_t pid, uint6
 	set_pid(&to, pid, &status);
 	if (!to.err)
 		process = process__new(pid, stat.start_ticks, parent->runtime, to.resource);
+	resource__unref(to.resource);
+	return process;
+}
+
+struct process *discover__exec(const struct process *before, const char *name)
+{
+	static const char *const own[] = {
+		"process.executable.path",
+		"process.executable.build_id.gnu",
+		"process.executable.build_id.go",
+		"process.command",
+		"process.runtime.name",
+		"process.runtime.version",
+		NULL,
+	};
+	const struct attr *exe = resource__get(before->resource, "process.executable.name");
+	struct setter to = { resource__copy(before->resource, own), 0 };
+	struct process *process = NULL;
+
+	if (!to.resource)
+		return NULL;
+	/* a service's name that somebody has chosen is inherited */
+	if (exe && slice_eq(resource__service_name(before->resource), exe->s))
+		set_text(&to, "service.name", name);
+	set_text(&to, "process.executable.name", name);
+	set_sdk(&to, runtime__language(RUNTIME_NATIVE));
+	if (!to.err)
+		process =
+			process__new(before->pid, before->start_ticks, RUNTIME_NATIVE, to.resource);
 	resource__unref(to.resource);
 	return process;
 }

@@ -27,6 +27,8 @@ int discover__process(uint32_t pid, const struct discover_opts *opts, struct pro
 /* A child of `parent`, which may be gone already: until it calls exec all but its number is its
  * parent's. born_ns: CLOCK_MONOTONIC. NULL: no memory. */
 struct process *discover__fork(const struct process *parent, uint32_t pid, uint64_t born_ns);
+/* What `before` became by an exec, when it is gone already: its name is all that is known. */
+struct process *discover__exec(const struct process *before, const char *name);
 /* Calls found(ctx, pid) for each running process that a glob or port matches. */
 int discover__scan(const struct discover_opts *opts, void (*found)(void *ctx, uint32_t pid),
 		   void *ctx);

@@ -139,7 +139,14 @@ int resource__set_pairs(struct resource *resource, struct slice pairs)
 	return err;
 }
 
-struct resource *resource__copy(const struct resource *from, const char *without)
+static bool in_list(struct slice key, const char *const *list)
+{
+	while (*list && !slice_eq(key, slice_of(*list)))
+		list++;
+	return *list;
+}
+
+struct resource *resource__copy(const struct resource *from, const char *const *without)
 {
 	struct resource *resource = resource__new();
 	int err = resource ? 0 : -ENOMEM;
@@ -147,7 +154,7 @@ struct resource *resource__copy(const struct resource *from, const char *without
 	for (uint32_t i = 0; !err && i < from->count; i++) {
 		const struct attr *attr = &from->attrs[i];
 
-		if (slice_eq(attr->key, slice_of(without)))
+		if (in_list(attr->key, without))
 			continue;
 		if (attr->type == ATTR_STRING)
 			err = set_text(resource, attr->key, attr->s);

@@ -16,8 +16,8 @@ struct resource {
 };
 
 struct resource *resource__new(void); /* one reference, no attributes */
-/* likewise, with all attributes but one; NULL: no memory */
-struct resource *resource__copy(const struct resource *from, const char *without);
+/* likewise, with all attributes but those in `without`, ended by NULL; NULL: no memory */
+struct resource *resource__copy(const struct resource *from, const char *const *without);
 struct resource *resource__ref(struct resource *resource);
 void resource__unref(struct resource *resource); /* NULL is allowed */
 

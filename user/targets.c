@@ -243,10 +243,11 @@ static void on_fork(struct targets *targets, const struct event_task *task)
 }
 
 /* Another program in the same process: another runtime, name, language. */
-static void on_exec(struct targets *targets, uint32_t pid)
+static void on_exec(struct targets *targets, const struct event_task *task)
 {
+	uint32_t pid = task->event.pid;
 	struct target *target = find(targets, pid);
-	struct process *process;
+	struct process *process = NULL, *before = processes__find(targets->processes, pid);
 	struct buf why = { 0 };
 
 	if (!target || target->ended_ns) {
@@ -256,10 +257,14 @@ static void on_exec(struct targets *targets, uint32_t pid)
 	}
 	if (discover__process(pid, &targets->discover, &process, &why) == 0) {
 		know(targets, process);
-		process__unref(process);
 		if (targets->runtimes)
 			runtimes__enter(targets->runtimes, pid);
+	} else if (before) {
+		process = discover__exec(before, task->comm);
+		if (process)
+			know(targets, process);
 	}
+	process__unref(process);
 	buf__release(&why);
 }
 
@@ -296,7 +301,7 @@ void targets__event(struct targets *targets, const struct event *event)
 		on_fork(targets, task);
 		break;
 	case TASK_EXEC:
-		on_exec(targets, event->pid);
+		on_exec(targets, task);
 		break;
 	case TASK_EXIT:
 		on_end(targets, event->pid, event->time_ns);

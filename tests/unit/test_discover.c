@@ -178,6 +178,19 @@ static void forked(void **state)
 	process__unref(fresh);
 	process__unref(child);
 	process__unref(gone);
+	make_process(303, "sh", 'S', 0x400000);
+	fake__link("/proc/303/exe", "/bin/sh");
+	fake__text("/proc/303/cmdline", "sh");
+	parent = find(303, &no_opts);
+	child = discover__exec(parent, "curl"); /* ... and gone before anybody looked */
+	has(parent, "service.name", "sh");
+	has(child, "service.name", "curl");
+	has(child, "process.executable.name", "curl");
+	has(child, "process.executable.path", NULL);
+	has(child, "process.command", NULL);
+	has_int(child, "process.pid", 303);
+	process__unref(parent);
+	process__unref(child);
 	fake__file("/proc/300/environ", environ, sizeof(environ) - 1);
 	parent = find(300, &no_opts);
 	child = discover__fork(parent, 301, born_ns);
