@@ -18,6 +18,7 @@ enum syscall_nr {
 	NR_SENDMMSG = 307,
 	NR_PREADV2 = 327,
 	NR_PWRITEV2 = 328,
+	NR_IO_URING_ENTER = 426,
 };
 #else
 #error "add this architecture's system calls"

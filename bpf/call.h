@@ -39,6 +39,7 @@ static __always_inline void call__source(__u64 nr, __u64 arg1, __u64 arg2, enum 
 {
 	ret->kind = SOURCE_NONE;
 	ret->kernel = 0;
+	ret->ring = 0;
 	ret->skip = 0;
 	ret->at = arg1;
 	ret->count = arg2;

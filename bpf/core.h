@@ -40,11 +40,16 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
 	BPF_F_NO_PREALLOC = 1,
+};
+
+enum {
+	BPF_SK_STORAGE_GET_F_CREATE = 1,
 };
 
 enum {
@@ -127,7 +132,25 @@ struct sock_common {
 
 struct socket;
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct wait_queue_head {
+	struct list_head head;
+};
+
+struct wait_queue_entry {
+	void *private;
+	struct list_head entry;
+};
+
+struct socket_wq {
+	struct wait_queue_head wait;
+};
+
 struct sock {
+	struct socket_wq *sk_wq;
 	struct sock_common __sk_common;
 	int sk_err;
 	struct socket *sk_socket;
@@ -143,10 +166,24 @@ struct inode {
 
 struct hlist_head;
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
 struct file {
+	struct path f_path;
 	struct inode *f_inode;
 	unsigned int f_flags;
 	struct hlist_head *f_ep;
+	void *private_data;
 };
 
 struct socket {
@@ -213,6 +250,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	unsigned int flags;
+	void *worker_private;
 	unsigned long nvcsw;
 	struct thread_struct thread;
 	struct signal_struct *signal;
@@ -225,6 +264,32 @@ struct linux_binprm;
 struct iovec {
 	void *iov_base;
 	unsigned long iov_len;
+};
+
+/* io_uring: a request, the front of its send or receive, what these and read, write remember */
+struct io_wq_work {
+	atomic_t flags;
+};
+
+struct io_worker {
+	struct io_wq_work *cur_work;
+};
+
+struct io_kiocb {
+	struct file *file;
+	__u8 opcode;
+	void *async_data;
+	struct io_wq_work work;
+};
+
+struct io_sr_msg {
+	__u16 flags;
+	unsigned int done_io;
+};
+
+struct iou_vec {
+	struct iovec *iovec;
+	unsigned int nr;
 };
 
 struct seq_file;

@@ -27,6 +27,17 @@ struct msghdr {
 	struct iov_iter msg_iter;
 };
 
+/* The forms that io_uring's memory of a request has had since 6.15: 9ba3dbb05f2a and its kin. Before
+ * them its bytes are counted as unseen. */
+struct io_async_msghdr {
+	struct iou_vec vec;
+	struct msghdr msg;
+};
+
+struct io_async_rw {
+	struct iov_iter iter;
+};
+
 /* ITER_UBUF came with fcb14cb1bdac (6.0); the numbers moved in 747b1f65d39a (6.4). */
 enum iter_type {
 	ITER_UBUF,
@@ -46,11 +57,9 @@ static __always_inline const struct iovec *drift__iov(const struct iov_iter *ite
 	return BPF_CORE_READ(iter, __iov);
 }
 
-/* What a msghdr that the kernel has made from the caller's buffers points at, at this moment. */
-static __always_inline void drift__source(const void *msghdr, struct source *ret)
+/* What an iterator that the kernel has made from the caller's buffers points at, at this moment. */
+static __always_inline void drift__iter(const struct iov_iter *iter, struct source *ret)
 {
-	const struct msghdr *msg = msghdr;
-	const struct iov_iter *iter = &msg->msg_iter;
 	__u8 type = BPF_CORE_READ(iter, iter_type);
 	__u64 skip = BPF_CORE_READ(iter, iov_offset);
 
@@ -67,6 +76,13 @@ static __always_inline void drift__source(const void *msghdr, struct source *ret
 		ret->count = BPF_CORE_READ(iter, nr_segs);
 		ret->skip = skip;
 	}
+}
+
+static __always_inline void drift__source(const void *msghdr, struct source *ret)
+{
+	const struct msghdr *msg = msghdr;
+
+	drift__iter(&msg->msg_iter, ret);
 }
 
 /* The tracepoint gave its second argument in 6.17 or so; the group is dead when nobody is left. */

@@ -29,6 +29,9 @@ extern __u32 recipe_count;
 /* Connections met so far: their ids are 1, 2, 3... Defined in socket.bpf.c. */
 extern __u64 conns_met;
 
+/* A traced process has an io_uring. Defined in socket.bpf.c. */
+extern __u32 uring_used;
+
 /* Rings of records. Index: CPU & (ring_count - 1). Written by every program, emptied by the agent;
  * load.c makes the rings. Full: the record is not written, and counted. */
 struct ring { /* the size is that of a pattern: real rings may have any */
@@ -151,6 +154,37 @@ struct {
 	__type(key, __u32);
 	__type(value, struct open_call);
 } calls MAP;
+
+/* The request of io_uring that a thread issues. Key: tid. Written by uring__submit; a candidate that
+ * is checked before it is believed. The idlest thread goes when it is full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} uring_now MAP;
+
+/* Requests that wait for their socket, which they have not tried yet. Key: address of struct sock plus
+ * enum direction. Written by uring__arm, removed when they are found. Full: their bytes are unseen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} uring_first MAP;
+
+/* Requests that will be tried again, by direction; likewise. Lives and ends with the socket. */
+struct uring_armed {
+	__u64 req[DIR_COUNT];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct uring_armed);
+} uring_armed MAP;
 
 /* One call that moved bytes, on its way into records. */
 struct moved {

@@ -4,8 +4,10 @@
  * when it is met; and the policy that user space sets for each connection.
  */
 #include "traffic.h"
+#include "uring.h"
 
 __u64 conns_met;
+__u32 uring_used;
 
 static __always_inline void connect__emit(struct sock *sk, struct entry *entry, __u64 pid_tgid,
 					  __u64 now)
@@ -202,6 +204,19 @@ int BPF_KPROBE(kprobe__unix_release_sock, struct sock *sk)
 	return 0;
 }
 
+static __always_inline bool file__is_uring(struct file *file)
+{
+	const char wanted[] = "[io_uring]";
+	char name[sizeof(wanted)] = {};
+
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	for (unsigned int i = 0; i < sizeof(wanted); i++)
+		if (name[i] != wanted[i])
+			return false;
+	return true;
+}
+
 /* The open sockets of a process (load__bootstrap restricts the iterator to it). */
 SEC("iter/task_file")
 int socket__bootstrap(struct bpf_iter__task_file *ctx)
@@ -217,14 +232,20 @@ int socket__bootstrap(struct bpf_iter__task_file *ctx)
 	if (!task || !file)
 		return 0;
 	socket = bpf_sock_from_file(file);
+	if (!socket && file__is_uring(file))
+		uring_used = 1;
 	if (!socket)
 		return 0;
-	sk = BPF_CORE_READ(socket, sk);
+	sk = socket->sk;
 	pid_tgid = (__u64)task->tgid << 32 | (__u32)task->tgid;
 	if (!sk || !traced__pid(task->tgid))
 		return 0;
 	family = SK(sk, __sk_common.skc_family);
-	if (!sock__followed(family, SK(sk, sk_type), SK(sk, sk_protocol)) || conn__find(sk, family))
+	if (!sock__followed(family, SK(sk, sk_type), SK(sk, sk_protocol)))
+		return 0;
+	if (settings.uring)
+		uring__find_waiting(sk);
+	if (conn__find(sk, family))
 		return 0;
 	entry = conn__adopt(sk, family, pid_tgid, 0, 0);
 	if (!entry)

@@ -17,7 +17,8 @@ struct source {
 	__u64 skip;  /* VECTOR: bytes of the first segments that are not part of this call */
 	__u8 kind;   /* enum source_kind */
 	__u8 kernel; /* the vector itself lies in kernel memory */
-	__u8 pad[6];
+	__u8 ring;   /* moved by io_uring: whoever waits for it waits for others too */
+	__u8 pad[5];
 };
 
 #endif

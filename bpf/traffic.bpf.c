@@ -13,18 +13,22 @@
  */
 #include "call.h"
 #include "traffic.h"
+#include "uring.h"
 
 #define MSG_NOT_A_STREAM (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE)
 
-static __always_inline void caller__source(__u8 dir, struct source *ret)
+/* length: bytes that have moved, or a negative errno */
+static __always_inline void caller__source(struct sock *sk, __u8 dir, int length,
+					   struct source *ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 	ret->kind = SOURCE_NONE;
-	if (!CALL_RUNNING(regs) || CALL_COMPAT(task))
-		return;
-	call__source(CALL_NR(regs), CALL_ARG1(regs), CALL_ARG2(regs), dir, ret);
+	if (!CALL_RUNNING(regs) || CALL_NR(regs) == NR_IO_URING_ENTER)
+		uring__source(sk, task, dir, length, ret);
+	else if (!CALL_COMPAT(task))
+		call__source(CALL_NR(regs), CALL_ARG1(regs), CALL_ARG2(regs), dir, ret);
 }
 
 static __always_inline int length__seen(struct sock *sk, int ret, int flags, __u8 dir)
@@ -38,7 +42,7 @@ static __always_inline int length__seen(struct sock *sk, int ret, int flags, __u
 	family = sk->__sk_common.skc_family;
 	if (!sock__followed(family, sk->sk_type, sk->sk_protocol) || (flags & MSG_NOT_A_STREAM))
 		return 0;
-	caller__source(dir, &source);
+	caller__source(sk, dir, ret, &source);
 	if (flags & MSG_TRUNC) /* the bytes were thrown away, not copied */
 		source.kind = SOURCE_NONE;
 	if (ret > 0)
@@ -58,6 +62,36 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(tracepoint__recv, struct sock *sk, int ret, int flags)
 {
 	return length__seen(sk, ret, flags, DIR_IN);
+}
+
+/* Tells the agent to attach the next two. */
+SEC("tp_btf/io_uring_create")
+int BPF_PROG(uring__create)
+{
+	if (traced__pid(bpf_get_current_pid_tgid() >> 32))
+		uring_used = 1;
+	return 0;
+}
+
+/* A request of io_uring is about to be tried. */
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(uring__submit, struct io_kiocb *req)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), value = (__u64)req;
+	__u32 tid = pid_tgid;
+	__u8 dir;
+
+	if (traced__pid(pid_tgid >> 32) && uring__dir(req->opcode, &dir))
+		bpf_map_update_elem(&uring_now, &tid, &value, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_poll_arm")
+int BPF_PROG(uring__arm, struct io_kiocb *req)
+{
+	if (traced__pid(bpf_get_current_pid_tgid() >> 32))
+		uring__waits(req);
+	return 0;
 }
 
 static __always_inline int call__enter(struct sock *sk, void *msg, __u64 length, __u32 flags,

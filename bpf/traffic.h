@@ -163,7 +163,7 @@ static __always_inline void traffic__capture(struct sock *sk, struct entry *entr
 	moved->want = wanted.count;
 	moved->tail = wanted.tail;
 	moved->dir = dir;
-	if (dir == DIR_IN && entry->role != ROLE_CLIENT && sock__watched(sk))
+	if (dir == DIR_IN && entry->role != ROLE_CLIENT && (source->ring || sock__watched(sk)))
 		moved->flags = EVENT_WATCHED;
 	if (lying)
 		payload__unseen(moved);

@@ -27,8 +27,10 @@ struct settings {
 	__u8 watch_exec;      /* report EXEC of every process (--exe) */
 	__u8 watch_listen;    /* report LISTEN of every process (--port) */
 	__u8 units;	      /* report UNIT_CREATE and UNIT_EXIT */
+	__u8 uring;	      /* look for the requests of io_uring */
+	__u8 pad[7];
 };
-SIZE_ASSERT(struct settings, 24);
+SIZE_ASSERT(struct settings, 32);
 
 /*
  * How much of a connection is wanted. A *turn* is a run of bytes in one direction; it ends with

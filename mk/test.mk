@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # Tests. `make test T=live/nginx` runs one of them or one folder; tests/run.py --list names them.
 
-WORKLOADS := $(patsubst tests/live/workloads/%.c,$(B)/tests/live/%,$(wildcard tests/live/workloads/*.c))
+WORKLOADS := $(patsubst tests/live/workloads/%.c,$(B)/tests/live/%,\
+	$(filter-out %/uring_server.c,$(wildcard tests/live/workloads/*.c)))
 
 $(B)/tests/live/%: tests/live/workloads/%.c
 	@mkdir -p $(@D)
@@ -9,6 +10,13 @@ $(B)/tests/live/%: tests/live/workloads/%.c
 	$(Q)$(CC) -O2 -g $(CSTD) $(WARN) -MMD -MP -MF $@.d $< -o $@
 
 # Programs that only some machines can build: a test that needs one is skipped by name.
+$(B)/tests/live/uring_server: tests/live/workloads/uring_server.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$<)
+	$(Q)! $(PKG_CONFIG) --exists liburing || \
+		$(CC) -O2 -g $(CSTD) $(WARN) $$($(PKG_CONFIG) --cflags liburing) $< \
+		$$($(PKG_CONFIG) --libs liburing) -o $@
+
 $(B)/tests/live/goserver: tests/live/workloads/goserver.go
 	@mkdir -p $(@D)
 	$(call msg,GO,$<)
@@ -34,7 +42,7 @@ truth-programs:
 	$(Q)B=$(B) python3 -B tests/truth/build.py
 
 .PHONY: test-programs
-test-programs: truth-programs $(WORKLOADS) $(B)/tests/live/goserver $(B)/venv/bin/gunicorn
+test-programs: truth-programs $(WORKLOADS) $(B)/tests/live/uring_server $(B)/tests/live/goserver $(B)/venv/bin/gunicorn
 	$(Q)$(MAKE) --no-print-directory jaeger || echo "tests: without Jaeger" >&2
 
 .PHONY: vm-kernels

@@ -194,6 +194,19 @@ static int start_command(struct agent *agent, struct buf *why)
 									       EXIT_DONE;
 }
 
+/* Those who have nothing to do with it pay for these probes, too: only while somebody traced has. */
+void agent__see_uring(struct agent *agent)
+{
+	struct buf why = { 0 };
+
+	if (agent->uring || !load__uring(agent->load))
+		return;
+	agent->uring = true;
+	if (attach__demand(agent->attach, DEMAND_URING, &why))
+		log_warn("io_uring is seen in length only: %.*s", (int)why.n, why.p);
+	buf__release(&why);
+}
+
 static int attach_probes(struct agent *agent, struct buf *why)
 {
 	switch (attach__new(agent->load, &agent->plan, &agent->attach, why)) {
@@ -217,6 +230,7 @@ static int attach_probes(struct agent *agent, struct buf *why)
 		return EXIT_FAILED;
 	targets__set_load(agent->targets, agent->load, agent->runtimes);
 	targets__trace(agent->targets);
+	agent__see_uring(agent);
 	return EXIT_DONE;
 }
 

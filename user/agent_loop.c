@@ -116,6 +116,7 @@ static int turn(struct loop *loop)
 		return n;
 	pipeline__tick(agent->pipeline, now_ns);
 	targets__tick(agent->targets, now_ns);
+	agent__see_uring(agent);
 	runtimes__tick(agent->runtimes, now_ns);
 	export__tick(agent->export, now_ns);
 	if (n > 0)

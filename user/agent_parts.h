@@ -22,11 +22,14 @@ struct agent {
 	struct pipeline *pipeline;
 	struct load *load;
 	struct attach *attach;
+	bool uring; /* its probes are attached */
 	struct runtimes *runtimes;
 	struct spawn spawn;
 	int64_t wall_offset_ns;
 };
 
+/* agent.c: attaches the probes of io_uring when a traced process turns out to have one */
+void agent__see_uring(struct agent *agent);
 /* agent_loop.c: until a signal, the duration, or the end of all targets. 0 or negative errno. */
 int agent_loop__run(struct agent *agent);
 /* What the ring and the stages still hold goes to the exporters, until deadline_ns. */

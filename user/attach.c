@@ -16,15 +16,18 @@ struct process_links {
 	struct bpf_link *links[];
 };
 
+/* of one demand */
+struct links {
+	unsigned int users;
+	unsigned int count;
+	struct bpf_link *links[PLAN_PROBES_MAX];
+};
+
 struct attach {
 	struct load *load;
 	struct plan plan;
-	unsigned int count;
-	struct bpf_link *links[PLAN_PROBES_MAX];
+	struct links links[DEMAND_COUNT];
 	struct process_links *processes;
-	unsigned int demand;
-	unsigned int demand_count;
-	struct bpf_link *demand_links[PLAN_PROBES_MAX];
 };
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
@@ -32,10 +35,10 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
-/* Those of the plan that are on demand, or those that are not. */
-static int attach__planned(struct attach *attach, bool on_demand, struct bpf_link **links,
-			   unsigned int *count, struct buf *why)
+/* Those of the plan that are for one demand. */
+static int attach__planned(struct attach *attach, enum demand demand, struct buf *why)
 {
+	struct links *links = &attach->links[demand];
 	libbpf_print_fn_t before = libbpf_set_print(silent);
 	int err = 0;
 
@@ -44,13 +47,13 @@ static int attach__planned(struct attach *attach, bool on_demand, struct bpf_lin
 		struct bpf_program *program;
 		struct bpf_link *link;
 
-		if (probe->on_demand != on_demand)
+		if (probe->demand != demand)
 			continue;
 		program = bpf_object__find_program_by_name(load__object(attach->load),
 							   probe->program);
 		link = program ? bpf_program__attach(program) : NULL;
 		if (link) {
-			links[(*count)++] = link;
+			links->links[links->count++] = link;
 		} else if (!probe->optional) {
 			err = program ? -errno : -ENOENT;
 			buf__printf(why, "cannot attach to %s: %s", probe->hook, strerror(-err));
@@ -69,7 +72,7 @@ int attach__new(struct load *load, const struct plan *plan, struct attach **ret,
 		return -ENOMEM;
 	attach->load = load;
 	attach->plan = *plan;
-	err = attach__planned(attach, false, attach->links, &attach->count, why);
+	err = attach__planned(attach, DEMAND_NONE, why);
 	if (err) {
 		attach__free(attach);
 		return err;
@@ -99,8 +102,8 @@ void attach__free(struct attach *attach)
 		return;
 	HASH_ITER(hh, attach->processes, process, next)
 		process_links__free(attach, process);
-	detach(attach->demand_links, &attach->demand_count);
-	detach(attach->links, &attach->count);
+	for (int i = 0; i < DEMAND_COUNT; i++)
+		detach(attach->links[i].links, &attach->links[i].count);
 	free(attach);
 }
 
@@ -173,18 +176,15 @@ void attach__drop_process(struct attach *attach, uint32_t pid)
 		process_links__free(attach, process);
 }
 
-int attach__demand(struct attach *attach, struct buf *why)
+int attach__demand(struct attach *attach, enum demand demand, struct buf *why)
 {
-	int err = 0;
-
-	if (attach->demand++ == 0)
-		err = attach__planned(attach, true, attach->demand_links, &attach->demand_count,
-				      why);
-	return err;
+	return attach->links[demand].users++ ? 0 : attach__planned(attach, demand, why);
 }
 
-void attach__demand_less(struct attach *attach)
+void attach__demand_less(struct attach *attach, enum demand demand)
 {
-	if (attach->demand && --attach->demand == 0)
-		detach(attach->demand_links, &attach->demand_count);
+	struct links *links = &attach->links[demand];
+
+	if (links->users && --links->users == 0)
+		detach(links->links, &links->count);
 }

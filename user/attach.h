@@ -23,8 +23,8 @@ void attach__free(struct attach *attach); /* detaches; NULL is allowed */
 int attach__process(struct attach *attach, uint32_t pid, const struct uprobe *probes,
 		    unsigned int count, struct buf *why);
 void attach__drop_process(struct attach *attach, uint32_t pid); /* detaches them */
-/* The plan's probes that are attached on demand: counted, the last one detaches them. */
-int attach__demand(struct attach *attach, struct buf *why);
-void attach__demand_less(struct attach *attach);
+/* The plan's probes of a demand: counted, the last one detaches them. */
+int attach__demand(struct attach *attach, enum demand demand, struct buf *why);
+void attach__demand_less(struct attach *attach, enum demand demand);
 
 #endif

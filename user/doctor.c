@@ -114,6 +114,15 @@ static bool uses_io_uring(uint32_t pid)
 	return found;
 }
 
+/* Kprobes see the buffers of every call; the tracepoints need those of io_uring as well. */
+static const char *uring_prospect(const struct features *features)
+{
+	if (features->has[FEATURE_URING] ||
+	    (features->has[FEATURE_KPROBE] && !features->has[FEATURE_SOCK_LENGTH]))
+		return "what goes through it is read";
+	return "what goes through it is seen in length only, and counted as payload.unseen";
+}
+
 /* The file name of a TLS library that is mapped; empty: none. */
 static void find_tls(uint32_t pid, char ret[64])
 {
@@ -195,9 +204,7 @@ static int print_process(uint32_t pid, const struct discover_opts *discover,
 		buf__printf(out, "  %-24s %s is loaded: what it encrypts is not understood\n",
 			    "TLS", tls);
 	if (uses_io_uring(pid))
-		buf__printf(out,
-			    "  %-24s in use: what goes through it may be seen in length only\n",
-			    "io_uring");
+		buf__printf(out, "  %-24s in use: %s\n", "io_uring", uring_prospect(features));
 	process__unref(process);
 	buf__release(&why);
 	return EXIT_DONE;

@@ -108,6 +108,15 @@ static bool ask__sock_length(struct asking *asking)
 	       ask__tracepoint(asking, "sock_recv_length");
 }
 
+/* The tracepoints, and the form of io_uring's memory that uring.h knows. */
+static bool ask__uring(struct asking *asking)
+{
+	if (!asking->btf || btf__find_by_name_kind(asking->btf, "iou_vec", BTF_KIND_STRUCT) < 0)
+		return no(asking, "no struct iou_vec", 0);
+	return ask__tracepoint(asking, "io_uring_submit_req") &&
+	       ask__tracepoint(asking, "io_uring_poll_arm");
+}
+
 static bool ask__set_state(struct asking *asking)
 {
 	return ask__tracepoint(asking, "inet_sock_set_state") &&
@@ -235,6 +244,7 @@ static bool (*const asks[FEATURE_COUNT])(struct asking *asking) = {
 	[FEATURE_TP_BTF] = ask__tp_btf,
 	[FEATURE_SOCK_LENGTH] = ask__sock_length,
 	[FEATURE_SET_STATE] = ask__set_state,
+	[FEATURE_URING] = ask__uring,
 	[FEATURE_PT_REGS] = ask__pt_regs,
 	[FEATURE_KPROBE] = ask__kprobe,
 	[FEATURE_ITER_FILE] = ask__iter_file,

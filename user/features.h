@@ -27,6 +27,8 @@
 		"calls in Go, Node, CPython and Java have no parent")                              \
 	FEATURE(UPROBE_MULTI, "uprobe_multi", "6.6, 89ae89f53d20",                                 \
 		"the probes of runtimes are attached one by one, and detach slowly")               \
+	FEATURE(URING, "io_uring_tracepoints", "5.5, c826bd7a743f; read since 6.15",               \
+		"what goes through io_uring is seen in length only")                               \
 	FEATURE(LOOP, "bpf_loop", "5.17, e6f2dd0f8067", "boot a kernel of 5.17 or later")          \
 	FEATURE(SYSCALL_PROG, "syscall_program", "5.14, 79a7f8bdb159",                             \
 		"boot a kernel of 5.14 or later")

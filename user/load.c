@@ -106,6 +106,7 @@ static int load__configure(struct load *load, const struct load_opts *opts)
 	int err;
 
 	settings__defaults(&settings, cpus);
+	settings.uring = plan__has(opts->plan, "uring__submit");
 	memcpy((void *)&skeleton->rodata->settings, &settings, sizeof(settings));
 	bpf_object__for_each_program(program, skeleton->obj) {
 		const char *name = bpf_program__name(program);
@@ -336,6 +337,11 @@ int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t s
 	load->push = push;
 	load->push_ctx = ctx;
 	return rings__drain(load->rings, load__record, load);
+}
+
+bool load__uring(const struct load *load)
+{
+	return __atomic_load_n(&load->skeleton->bss->uring_used, __ATOMIC_RELAXED);
 }
 
 int load__epoll_fd(const struct load *load)

@@ -39,6 +39,8 @@ int load__recipe_counts(const struct load *load, uint32_t pid, struct recipe *re
 
 /* Hands every queued record to push; returns how many, or a negative errno. Never sleeps. */
 int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t size), void *ctx);
+/* Has a traced process been seen with an io_uring? */
+bool load__uring(const struct load *load);
 int load__epoll_fd(const struct load *load); /* readable on a forced wake-up (fill threshold) */
 void load__losses(const struct load *load, struct stats *stats); /* sets the kernel's counters */
 size_t load__kernel_bytes(const struct load *load); /* memory of all maps, as the kernel tells it */

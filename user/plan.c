@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A probe of a family, and when it is wanted. */
-enum wanted_when { ALWAYS, WITH_UNITS, ON_DEMAND };
+enum wanted_when { ALWAYS, WITH_UNITS, WITH_WAKES, WITH_URING, URING_MADE };
 
 struct row {
 	const char *program;
@@ -22,13 +22,16 @@ static const struct row common_rows[] = {
 	{ "task__exec", "tp_btf/sched_process_exec", false, ALWAYS },
 	{ "task__exit", "tp_btf/sched_process_exit", false, ALWAYS },
 	{ "unit__create", "tp_btf/task_newtask", false, WITH_UNITS },
-	{ "unit__waking", "tp_btf/sched_waking", true, ON_DEMAND },
-	{ "unit__switch", "tp_btf/sched_switch", true, ON_DEMAND },
+	{ "unit__waking", "tp_btf/sched_waking", true, WITH_WAKES },
+	{ "unit__switch", "tp_btf/sched_switch", true, WITH_WAKES },
 };
 
 static const struct row tracepoint_rows[] = {
 	{ "tracepoint__send", "tp_btf/sock_send_length", false, ALWAYS },
 	{ "tracepoint__recv", "tp_btf/sock_recv_length", false, ALWAYS },
+	{ "uring__create", "tp_btf/io_uring_create", true, URING_MADE },
+	{ "uring__submit", "tp_btf/io_uring_submit_req", true, WITH_URING },
+	{ "uring__arm", "tp_btf/io_uring_poll_arm", true, WITH_URING },
 };
 
 static const struct row kprobe_rows[] = {
@@ -70,19 +73,35 @@ static const struct family {
 
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
+static bool row__wanted(const struct row *row, const struct features *features,
+			const struct plan_opts *opts)
+{
+	switch (row->when) {
+	case WITH_UNITS:
+		return opts->units;
+	case WITH_WAKES:
+		return opts->units && features->has[FEATURE_PT_REGS];
+	case WITH_URING:
+	case URING_MADE:
+		return features->has[FEATURE_URING];
+	default:
+		return true;
+	}
+}
+
 static void plan__add(struct plan *plan, const struct row *rows, unsigned int count,
 		      const struct features *features, const struct plan_opts *opts)
 {
 	for (unsigned int i = 0; i < count && plan->count < PLAN_PROBES_MAX; i++) {
-		if (rows[i].when != ALWAYS && !opts->units)
-			continue;
-		if (rows[i].when == ON_DEMAND && !features->has[FEATURE_PT_REGS])
+		if (!row__wanted(&rows[i], features, opts))
 			continue;
 		plan->probes[plan->count++] = (struct plan_probe){
 			.program = rows[i].program,
 			.hook = rows[i].hook,
 			.optional = rows[i].optional,
-			.on_demand = rows[i].when == ON_DEMAND,
+			.demand = rows[i].when == WITH_WAKES ? DEMAND_WAKES :
+				  rows[i].when == WITH_URING ? DEMAND_URING :
+							       DEMAND_NONE,
 		};
 	}
 }
@@ -164,9 +183,9 @@ void plan__print(const struct plan *plan, struct buf *out)
 		    uprobes[plan->uprobes]);
 	for (unsigned int i = 0; i < plan->count; i++)
 		buf__printf(out, "  %-34s %s%s\n", plan->probes[i].hook, plan->probes[i].program,
-			    plan->probes[i].on_demand ? " (while it is of use)" :
-			    plan->probes[i].optional  ? " (optional)" :
-							"");
+			    plan->probes[i].demand   ? " (while it is of use)" :
+			    plan->probes[i].optional ? " (optional)" :
+						       "");
 }
 
 void plan__families(struct buf *out)

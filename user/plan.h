@@ -9,11 +9,19 @@
 
 #define PLAN_PROBES_MAX 48
 
+/* What a traced process may have a use for; the rest of the time its probes are not attached. */
+enum demand {
+	DEMAND_NONE = 0, /* always attached */
+	DEMAND_WAKES,	 /* who woke which thread */
+	DEMAND_URING,	 /* the requests of io_uring */
+	DEMAND_COUNT
+};
+
 struct plan_probe {
 	const char *program; /* name of the BPF program */
 	const char *hook;    /* what it hangs on, for people: "tp_btf/sock_send_length" */
 	bool optional;	     /* a kernel without the hook still works */
-	bool on_demand;	     /* attached while a traced process has a use for it */
+	enum demand demand;
 };
 
 enum uprobes { UPROBES_NONE, UPROBES_SINGLE, UPROBES_MULTI };

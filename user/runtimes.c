@@ -75,7 +75,7 @@ static void take_back(struct runtimes *runtimes, struct followed *one)
 
 	attach__drop_process(runtimes->opts.attach, one->pid);
 	if (one->demands)
-		attach__demand_less(runtimes->opts.attach);
+		attach__demand_less(runtimes->opts.attach, DEMAND_WAKES);
 	one->demands = false;
 	one->probes = 0;
 	if (one->state == FOLLOW_DONE || one->state == FOLLOW_PARTLY)
@@ -110,7 +110,7 @@ static int install(struct runtimes *runtimes, struct followed *one, struct runti
 	int err;
 
 	if (setup->recipe.flags & RECIPE_WAKES && !one->demands) {
-		err = attach__demand(runtimes->opts.attach, why);
+		err = attach__demand(runtimes->opts.attach, DEMAND_WAKES, why);
 		if (err)
 			return err;
 		one->demands = true;

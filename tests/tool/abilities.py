@@ -86,6 +86,7 @@ ABILITIES = {
     "root": lambda: os.geteuid() == 0,
     "kernel BTF": lambda: os.path.exists("/sys/kernel/btf/vmlinux"),
     "sock_*_length tracepoints (6.3)": _tracepoint("sock/sock_send_length"),
+    "io_uring that can be read (6.15)": lambda: "iou_vec" in _btf(),
     "CONFIG_KPROBES": _kprobes,
     "a hook family": lambda: _tracepoint("sock/sock_send_length")() or _kprobes(),
     "nginx": _program("nginx"),
@@ -110,6 +111,7 @@ ABILITIES = {
     "uvicorn and httpx from PyPI": _python_package("uvicorn", "httpx"),
     "a built Jaeger (Go >= 1.21 and its module proxy)": _built("jaeger"),
     "a Go server (Go >= 1.21)": _built("tests/live/goserver"),
+    "an io_uring server (liburing)": _built("tests/live/uring_server"),
     "qemu": lambda: bool(shutil.which("qemu-system-x86_64") and shutil.which("busybox") and
                          shutil.which("cpio")),
     "kernel package linux 6.1": _kernel_image("6.1"),

@@ -46,6 +46,16 @@ static void test_best_first(void **state)
 	assert_true(has(&plan, "socket__set_state") && has(&plan, "task__exit"));
 	assert_false(has(&plan, "kprobe__tcp_sendmsg"));
 	assert_false(has(&plan, "unit__create"));
+	assert_true(has(&plan, "uring__submit"));
+	for (unsigned int i = 0; i < plan.count; i++)
+		assert_int_equal(plan.probes[i].demand == DEMAND_URING,
+				 !strcmp(plan.probes[i].program, "uring__submit") ||
+					 !strcmp(plan.probes[i].program, "uring__arm"));
+	features.has[FEATURE_URING] = false;
+	assert_int_equal(plan__make(&features, &opts, &plan, &why), 0);
+	assert_string_equal(plan.family, "tracepoint");
+	assert_false(has(&plan, "uring__submit") || has(&plan, "uring__create"));
+	features = everything();
 	opts.units = true;
 	assert_int_equal(plan__make(&features, &opts, &plan, &why), 0);
 	assert_true(has(&plan, "unit__create"));
