@@ -42,12 +42,13 @@ static __always_inline __u64 sock__inode(struct sock *sk)
  * Is this socket one of many that its readers wait for together? A thread that serves one request
  * at a time waits in the receive call, or takes the socket out of epoll for that while.
  */
-static __always_inline bool sock__watched(struct sock *sk)
+static __always_inline __u8 sock__watched(struct sock *sk)
 {
 	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
 
-	return file && (BPF_CORE_READ(file, f_flags) & O_NONBLOCK) &&
-	       bpf_core_field_exists(file->f_ep) && BPF_CORE_READ(file, f_ep);
+	if (!file || !bpf_core_field_exists(file->f_ep) || !BPF_CORE_READ(file, f_ep))
+		return 0;
+	return BPF_CORE_READ(file, f_flags) & O_NONBLOCK ? EVENT_WATCHED : EVENT_POLLED;
 }
 
 /* ::ffff:a.b.c.d: an IPv4 peer of an IPv6 socket. Native order of the two words of 64 bits. */

@@ -29,6 +29,7 @@ enum event_kind {
 /* event.flags */
 #define EVENT_UNSEEN  0x01 /* DATA: bytes moved that no hook could read (sendfile, io_uring, ...) */
 #define EVENT_WATCHED 0x02 /* DATA in, not of a dialled one: never blocks, and epoll watches it */
+#define EVENT_POLLED  0x10 /* likewise, but it may block */
 /* UNIT_WAKE of a thread: it slept with a time-out, below 0.9 s or above; both: who knows */
 #define EVENT_WAIT_SHORT 0x04
 #define EVENT_WAIT_LONG	 0x08

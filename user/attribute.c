@@ -75,6 +75,15 @@ static void turn_queued(struct units *units, struct unit *unit, struct request *
 		unit__turn(units, unit, TURN_UNKNOWN, NULL);
 }
 
+/* Runtimes with threads of their own (the JDK's server) may leave a socket in epoll for a while after
+ * they have set it to block, and read it in a thread that serves nothing else. */
+static bool is_loop(const struct unit *unit, const struct stamp *at)
+{
+	const struct process *process = unit->group->process;
+
+	return at->watched || (at->polled && process && process->runtime == RUNTIME_NATIVE);
+}
+
 static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 {
 	const struct stamp *at = &exchange->request.first;
@@ -90,9 +99,9 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 	unit = units__get(units, at);
 	request->read_ns = at->ns;
 	request->runtime_unit = at->unit;
-	request->looped = at->watched;
 	if (!unit)
 		return;
+	request->looped = is_loop(unit, at);
 	if (unit->open && !(older && older->open && unit->open == 1))
 		unit->mux = true;
 	request__move(request, unit);
@@ -116,9 +125,9 @@ static void serve_read(struct attribute *attribute, struct exchange *exchange)
 
 	if (!request)
 		return;
-	request->looped |= at->watched;
 	if (!unit)
 		return;
+	request->looped |= is_loop(unit, at);
 	old = request->unit;
 	if (request->open && old != unit) {
 		if (unit->open)
@@ -176,8 +185,12 @@ static void serve_done(struct attribute *attribute, struct exchange *exchange)
 
 static void on_connect(struct attribute *attribute, const struct event_connect *connect)
 {
-	struct stamp at = { connect->event.time_ns, connect->event.pid, connect->event.tid,
-			    connect->event.unit, false };
+	struct stamp at = { connect->event.time_ns,
+			    connect->event.pid,
+			    connect->event.tid,
+			    connect->event.unit,
+			    false,
+			    false };
 	struct unit *unit = units__get(&attribute->units, &at);
 
 	struct call_site site = { .at = &at, .conn_id = connect->conn, .connecting = true };

@@ -67,6 +67,7 @@ static struct stamp stamp_of(const struct event *event)
 		.tid = event->tid,
 		.unit = event->unit,
 		.watched = event->flags & EVENT_WATCHED,
+		.polled = event->flags & EVENT_POLLED,
 	};
 }
 

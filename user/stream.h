@@ -25,6 +25,7 @@ struct stamp {
 	uint32_t tid;
 	uint64_t unit;
 	bool watched; /* EVENT_WATCHED */
+	bool polled;  /* EVENT_POLLED */
 };
 
 struct flow; /* one direction of a connection, opaque */

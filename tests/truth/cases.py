@@ -175,10 +175,11 @@ C = ("the C programs of the truth bench",)
 case("c/threads-conn", built("c/threads", "conn"), C, expect=EXACT)
 case("c/threads-request", built("c/threads", "request"), C)
 case("c/threads-call-*", built("c/threads", "call"), C, BOTH)
+case("c/threads-pool-*-p4", built("c/threads", "pool", 4), C, BOTH)
+case("c/threads-pool-*-p64", built("c/threads", "pool", 64), C, BOTH)
 case("c/proxy-p100", built("c/proxy", "", 100), C, calls=1)
 case("c/proxy-p4", built("c/proxy", "", 4), C, calls=1)
-case("c/proxy-blocking", built("c/proxy", "blocking"), C, calls=1,
-     flaw="a loop on sockets that block is taken for a thread that serves one request")
+case("c/proxy-blocking", built("c/proxy", "blocking"), C, calls=1)
 
 case("php/mod-php-*", programs.apache_php, ("Apache with mod_php",), BOTH, pids=workers)
 case("php/fpm-*", programs.php_fpm, ("PHP-FPM", "nginx"), BOTH, pids=lambda p: p.workers)

@@ -309,6 +309,26 @@ static void loops_may_call_for_themselves(void **state)
 	assert_parent(t, 1, 21, 1, 20, PARENT_BY_THREAD);
 }
 
+/* A socket that may block, but is in epoll while it is read: a loop in C, perhaps not one in Java. */
+static void loops_on_sockets_that_block(void **state)
+{
+	struct trees *t = *state;
+	struct stamp at = stamp_of(10, PID, 1);
+
+	at.polled = true;
+	trees__message(t, &in[0], MESSAGE_REQUEST, 10, at, NULL);
+	call(t, 0, 12, 1);
+	result(t, 0, 13, 1);
+	answer(t, 0, 15, 1);
+	trees__process(t, PID, RUNTIME_JAVA);
+	at.ns = 20;
+	trees__message(t, &in[1], MESSAGE_REQUEST, 20, at, NULL);
+	call(t, 1, 22, 1);
+	finish(t);
+	assert_root(t, 0, 12, ROOT_WHY_LOOP);
+	assert_parent(t, 1, 22, 1, 20, PARENT_BY_THREAD);
+}
+
 static void answer_of_unknown_owner_clears(void **state)
 {
 	struct trees *t = *state;
@@ -684,6 +704,7 @@ int main(void)
 		TEST(answer_read_elsewhere_is_migration),
 		TEST(owner_is_who_read_the_last_byte),
 		TEST(loops_may_call_for_themselves),
+		TEST(loops_on_sockets_that_block),
 		TEST(answer_of_unknown_owner_clears),
 		TEST(connection_belongs_to_who_opened_it),
 		TEST(thread_number_used_again),

@@ -20,6 +20,9 @@
 #define MAXN 16
 
 struct job {
+	struct job *next;
+	int done;
+	pthread_cond_t *finished;
 	char id[ID];
 	int *conn; /* where the call goes, -1: not connected yet */
 	int n, par;
@@ -101,6 +104,74 @@ static void *one_call(void *arg)
 	return NULL;
 }
 
+/* A pool: tasks in a queue, whoever asked waits for each of them. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t there_is = PTHREAD_COND_INITIALIZER;
+static struct job *queue;
+
+static void *worker(void *arg)
+{
+	int down = -1;
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		struct job *j = queue;
+
+		if (!j) {
+			pthread_cond_wait(&there_is, &lock);
+			continue;
+		}
+		queue = j->next;
+		pthread_mutex_unlock(&lock);
+		call(j->id, &down);
+		pthread_mutex_lock(&lock);
+		j->done = 1;
+		pthread_cond_signal(j->finished);
+	}
+	return NULL;
+}
+
+static void submit(struct job *j)
+{
+	struct job **end = &queue;
+
+	pthread_mutex_lock(&lock);
+	while (*end)
+		end = &(*end)->next;
+	*end = j;
+	pthread_cond_signal(&there_is);
+	pthread_mutex_unlock(&lock);
+}
+
+static void await(struct job *j)
+{
+	pthread_mutex_lock(&lock);
+	while (!j->done)
+		pthread_cond_wait(j->finished, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void serve_by_pool(struct job *j)
+{
+	pthread_cond_t finished[MAXN];
+	struct job calls[MAXN];
+
+	for (int i = 0; i < j->n; i++) {
+		pthread_cond_init(&finished[i], NULL);
+		calls[i] = *j;
+		calls[i].next = NULL;
+		calls[i].done = 0;
+		calls[i].finished = &finished[i];
+		snprintf(calls[i].id, ID, "%.80s.%d", j->id, i);
+		submit(&calls[i]);
+		if (!j->par)
+			await(&calls[i]);
+	}
+	for (int i = 0; j->par && i < j->n; i++)
+		await(&calls[i]);
+	tell("server", j->id);
+}
+
 /* The calls of a request, and its line of truth. */
 static void *serve(void *arg)
 {
@@ -143,6 +214,8 @@ static void *connection(void *arg)
 		if (!strcmp(how, "request")) {
 			pthread_create(&t, NULL, serve, &j);
 			pthread_join(t, NULL);
+		} else if (!strcmp(how, "pool")) {
+			serve_by_pool(&j);
 		} else {
 			serve(&j);
 		}
@@ -191,6 +264,8 @@ int main(void)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&here, sizeof(here)) || listen(fd, 1024))
 		die("listen");
+	for (int i = number("POOL"); i > 0; i--)
+		pthread_create(&t, NULL, worker, NULL);
 	if (every)
 		pthread_create(&t, NULL, background, &every);
 	for (;;) {
