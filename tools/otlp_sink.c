@@ -3,7 +3,7 @@
  * otlp_sink: a receiver of OTLP/HTTP for tests, with scripted answers. Real back ends hardly ever
  * refuse, throttle or break off; this one does so on demand.
  *
- *   otlp_sink [PORT [ANSWER,ANSWER,...]]       PORT 0 (default): any free one
+ *   otlp_sink [PORT [ANSWER,ANSWER,... [counts]]]      PORT 0 (default): any free one
  *
  * ANSWERs are used one per request; the last one for all that follow (default 200):
  *   200 503 ...        that status, empty body            429@2  Retry-After: 2 seconds
@@ -13,7 +13,8 @@
  *   chunked, gzip      200, body in that form             once   200, then closes the connection
  *   cut                200, body cut short                redirect  307 to /elsewhere
  *   status=TEXT        400 with a google.rpc.Status
- * Standard output: {"listening":PORT}, then a JSON line for each request.
+ * Standard output: {"listening":PORT}, then a JSON line for each request; with `counts` {"total":N},
+ * the spans so far.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -34,6 +35,7 @@ struct sink {
 	uint16_t port;
 	const char *script; /* the answers that are left */
 	FILE *out;	    /* NULL: silent */
+	bool counts;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	/* what came so far, under the lock */
@@ -214,7 +216,10 @@ static void note(struct sink *sink, const struct buf *head, const struct buf *bo
 	buf__clear(&sink->body);
 	buf__append(&sink->body, message->p, message->n);
 	if (sink->out) {
-		fwrite(line.p, 1, line.n, sink->out);
+		if (sink->counts)
+			fprintf(sink->out, "{\"total\":%u}\n", sink->spans);
+		else
+			fwrite(line.p, 1, line.n, sink->out);
 		fflush(sink->out);
 	}
 	if (request)
@@ -415,11 +420,12 @@ int main(int argc, char **argv)
 	static struct sink sink;
 	uint16_t port = argc > 1 ? (uint16_t)atoi(argv[1]) : 0;
 
-	if (argc > 3 || sink__start(&sink, port, argc > 2 ? argv[2] : "200", stdout)) {
+	if (argc > 4 || sink__start(&sink, port, argc > 2 ? argv[2] : "200", stdout)) {
 		perror("otlp_sink");
 		return 1;
 	}
 	pthread_mutex_lock(&sink.lock);
+	sink.counts = argc > 3;
 	printf("{\"listening\":%u}\n", sink.port);
 	fflush(stdout);
 	pthread_mutex_unlock(&sink.lock);
