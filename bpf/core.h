@@ -186,6 +186,15 @@ struct file {
 	void *private_data;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct socket {
 	struct file *file;
 	struct sock *sk;
@@ -256,6 +265,7 @@ struct task_struct {
 	struct thread_struct thread;
 	struct signal_struct *signal;
 	struct pid *thread_pid;
+	struct files_struct *files;
 	char comm[16];
 };
 

@@ -48,6 +48,9 @@ static __always_inline void ring__submit(void *ring, void *record, __u32 size)
  * unit.bpf.c. */
 __u64 unit__of_runtime(__u32 pid);
 
+/* The current thread has read of a connection that was not dialled. Defined in unit.bpf.c. */
+int unit__served(__u32 pid);
+
 /* pid_tgid 0: not in the context of the process */
 static __always_inline void event__fill(struct event *event, enum event_kind kind, __u32 size,
 					__u64 pid_tgid, __u64 now)

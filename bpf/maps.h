@@ -135,6 +135,16 @@ struct {
 	__type(value, __u8);
 } java_classes MAP;
 
+/* Goroutines that matter: those that serve requests, what they create, and those that make calls
+ * without. Key: go__key(). Made by the Go programs, never removed (numbers of goroutines are not used
+ * twice). Full: the idlest goes; it and what it creates are not known any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} goroutines MAP;
+
 /* Calls between their entry and their return (kprobe family). Key: tid. Made at entry, removed at
  * return or replaced by the thread's next call (counted). Full: not captured, and counted. */
 struct open_call {

@@ -17,10 +17,7 @@ static __always_inline __u64 user__read64(__u64 address)
 	return value;
 }
 
-static __always_inline __u64 go__unit(const struct recipe *recipe, struct task_struct *task)
-{
-	return 0;
-}
+#include "go.h"
 
 static __always_inline __u64 cpython__unit(const struct recipe *recipe, struct task_struct *task)
 {

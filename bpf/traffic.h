@@ -163,8 +163,11 @@ static __always_inline void traffic__capture(struct sock *sk, struct entry *entr
 	moved->want = wanted.count;
 	moved->tail = wanted.tail;
 	moved->dir = dir;
-	if (dir == DIR_IN && entry->role != ROLE_CLIENT)
+	if (dir == DIR_IN && entry->role != ROLE_CLIENT) {
 		moved->flags = source->ring ? EVENT_WATCHED : sock__watched(sk);
+		if (recipe_count)
+			unit__served(pid_tgid >> 32);
+	}
 	if (lying)
 		payload__unseen(moved);
 	else

@@ -43,6 +43,12 @@ __u64 unit__of_runtime(__u32 pid)
 	return unit;
 }
 
+int unit__served(__u32 pid)
+{
+	go__served(pid);
+	return 0;
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(unit__create, struct task_struct *task)
 {

@@ -148,19 +148,23 @@ enum unit_change {
 	UNIT_CREATE = 1, /* it made thread other_tid of the same process */
 	UNIT_EXIT,	 /* the thread has ended */
 	/* threads: it woke other_tid, both in futex; other_unit: when that one went to sleep (ns, 0:
-	 * not known), arg: the futex's address. Go: it made goroutine other_unit runnable; arg: the
-	 * address at which that one starts */
+	 * not known), arg: the futex's address. Go: it made goroutine other_unit runnable; arg: enum
+	 * go_wait, what that one waited for */
 	UNIT_WAKE,
 	UNIT_IDLE, /* it waits for events again (epoll_wait, io_uring_enter) */
-	UNIT_BIND, /* other_unit was made as a copy of it */
+	/* other_unit was made as a copy of it. Go: it created goroutine other_unit; arg: the address at
+	 * which that one starts */
+	UNIT_BIND,
 	UNIT_MODULE, /* agent, for the process: event.unit means enum unit_kind `arg` (bits 0-7) from now
 			on; RECIPE_* in bits 8-15 */
 	UNIT_AT, /* Node: at a socket call: unit: execution async id, other_unit: trigger async id,
 			arg: counter of ids. The call's DATA or CONNECT has the same time and follows */
 	UNIT_SCOPE, /* Node: an outermost callback scope begins: unit: its async id, other_unit: its
 			trigger, arg: counter */
-	UNIT_PUT,   /* it put item `arg` into a queue ... */
-	UNIT_GET,   /* ... or took it out of one */
+	/* it put item `arg` into a queue; Go: it has the next call on connection `arg` made, before
+	 * which it has waited for other_unit (enum go_wait) last ... */
+	UNIT_PUT,
+	UNIT_GET,  /* ... or took it out of one */
 	UNIT_PARK, /* Java: the thread is about to park; arg: class of the blocker (EVENT_NAME) or 0,
 			other_unit: the blocker's address, other_tid: bytes on the thread's stack */
 	UNIT_UNPARK, /* Java: it gives other_tid (0: not known) its permit */
@@ -168,6 +172,19 @@ enum unit_change {
 	UNIT_ALLOC, /* Java: allocation interval of the thread: other_unit: its start, arg: its top */
 	UNIT_CHANGE_COUNT
 };
+
+/* What a goroutine waited for. */
+enum go_wait {
+	GO_WAIT_NONE,	 /* nothing yet, or input, a lock, the garbage collector ... */
+	GO_WAIT_RECEIVE, /* in a channel receive */
+	GO_WAIT_SEND,	 /* in a channel send */
+	GO_WAIT_OTHER,	 /* select, WaitGroup, Cond */
+	GO_WAIT_TIME,
+	GO_WAIT_COUNT
+};
+
+/* event.unit of a Go process where no goroutine runs: a thread of C code, the scheduler */
+#define GO_OUTSIDE (1ull << 63)
 
 struct event_unit {
 	struct event event;

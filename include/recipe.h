@@ -33,8 +33,9 @@ struct recipe {
 	__u64 words[RECIPE_WORDS];
 	__u64 read;   /* units that were read; counted by the kernel side */
 	__u64 failed; /* ... and those that were not what they must be */
+	__u64 asked;  /* calls of whose cause only probes could tell that are not attached yet */
 };
-SIZE_ASSERT(struct recipe, 152);
+SIZE_ASSERT(struct recipe, 160);
 
 enum recipe_go {
 	GO_TLS_G, /* fs: displacement of the g pointer */
@@ -42,6 +43,13 @@ enum recipe_go {
 	GO_M_CURG,
 	GO_G_GOID,
 	GO_G_STARTPC,
+	GO_G_WAITREASON,
+	GO_WAITS_RECEIVE, /* bits: runtime.waitReason of those that wait in a channel receive, ... */
+	GO_WAITS_SEND,
+	GO_WAITS_OTHER,	 /* select, WaitGroup, Cond: for a message or a signal of another one */
+	GO_WAITS_TIME,	 /* for a time to pass */
+	GO_PERSIST_CONN, /* offset of conn in net/http.persistConn; 0: that is not looked at */
+	GO_FD_SYSFD,	 /* offset of the descriptor within net.netFD */
 };
 
 enum recipe_cpython {
