@@ -42,9 +42,8 @@ struct runtimes {
 };
 
 static const struct runtime_module *const modules[RUNTIME_COUNT] = {
-	[RUNTIME_NATIVE] = &threads_module,
-	[RUNTIME_JAVA] = &java_module,
-	[RUNTIME_RUBY] = &threads_module,
+	[RUNTIME_NATIVE] = &threads_module, [RUNTIME_JAVA] = &java_module,
+	[RUNTIME_GO] = &go_module,	    [RUNTIME_RUBY] = &threads_module,
 	[RUNTIME_DOTNET] = &threads_module,
 };
 
