@@ -98,7 +98,7 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 		return;
 	unit = units__get(units, at);
 	request->read_ns = at->ns;
-	request->runtime_unit = at->unit;
+	request->runtime_unit = request->first_unit = at->unit;
 	if (!unit)
 		return;
 	request->looped = is_loop(unit, at);
@@ -198,6 +198,8 @@ static void on_connect(struct attribute *attribute, const struct event_connect *
 	if (unit && !unit->group->rules->no_connect)
 		setups__add(&attribute->setups, connect->conn, at.tid,
 			    unit->group->rules->who(unit, &site));
+	else if (unit && unit->group->rules->connect)
+		unit->group->rules->connect(unit, &site);
 }
 
 /* --- client side ----------------------------------------------------------------------------- */
@@ -219,7 +221,9 @@ static struct verdict judge(struct attribute *attribute, const struct exchange *
 					  .reused = exchange->conn_reused };
 
 		verdict = unit->group->rules->who(unit, &site);
-		if (setup && !unit->group->rules->no_connect)
+		if (unit->group->rules->no_connect)
+			return verdict;
+		if (setup)
 			verdict = setup__first_use(setup, at->tid, verdict);
 		else if (unit->mux && !exchange->conn_reused && verdict.request &&
 			 exchange->tuple.family != FAMILY_UNIX)

@@ -23,6 +23,7 @@ struct request { /* a server exchange from its first byte to its end */
 	uint64_t conn_id;
 	struct unit *unit;     /* the last one that read of it; NULL: unknown or gone */
 	uint64_t runtime_unit; /* stamp.unit of that read: for the rules of runtimes */
+	uint64_t first_unit;   /* ... and of the read of its first byte */
 	bool open;	       /* its answer has not begun */
 	bool whole;	   /* its last byte has been read: until then it waits for its own socket */
 	bool looped;	   /* of a connection that a loop waits for, among others */
@@ -148,6 +149,8 @@ struct unit_rules {
 	/* For which request does the unit act now? Asked at a call and at a connect; there
 	 * PARENT_BY_CONNECT says that other threads may write what the connection is opened for. */
 	struct verdict (*who)(struct unit *unit, const struct call_site *site);
+	/* It dials; where no_connect says that nobody is asked for whom. */
+	void (*connect)(struct unit *unit, const struct call_site *site);
 	/* Of the answer to a call was read; owner: the call's request, NULL when unknown. */
 	void (*response)(struct unit *unit, struct request *owner, const struct call_site *site);
 	/* EVENT_UNIT; CREATE and EXIT before the books forget the thread */
