@@ -38,6 +38,7 @@
 	LOSS(MALFORMED, "decode.malformed", "messages that broke their protocol")                  \
 	LOSS(RESPONSE_ALONE, "pair.response_alone", "responses whose request was not seen")        \
 	LOSS(REQUEST_ALONE, "pair.request_alone", "requests whose response was not seen")          \
+	LOSS(REQUEST_IN_DOUBT, "pair.doubt", "requests whose response could be another's")         \
 	LOSS(PIPELINE_FULL, "pair.pipeline_full", "requests beyond the pipeline limit")            \
 	LOSS(REQUEST_CUT, "pair.request_cut", "requests cut off within their head")                \
 	LOSS(PAIR_FULL, "pair.full", "heads or exchanges beyond the memory for open ones")         \

@@ -15,6 +15,14 @@ void capture__learned(struct capture *capture, enum conn_role role)
 	capture->changed = true;
 }
 
+void capture__known(struct capture *capture, enum capture_mode mode)
+{
+	if (capture->base == mode)
+		return;
+	capture->base = capture->mode[DIR_IN] = capture->mode[DIR_OUT] = mode;
+	capture->changed = true;
+}
+
 void capture__nothing(struct capture *capture)
 {
 	capture->mode[DIR_IN] = capture->mode[DIR_OUT] = CAPTURE_NONE;
@@ -102,11 +110,11 @@ void capture__message(struct capture *capture, enum direction dir, bool wanted_a
 		capture->mode[dir] = CAPTURE_ALL;
 		capture->changed = true;
 	}
-	if (wanted_all || capture->mode[dir] != CAPTURE_ALL)
+	if (wanted_all || capture->mode[dir] == capture->base)
 		return;
 	if (++capture->calm[dir] < CAPTURE_CALM)
 		return;
-	capture->mode[dir] = CAPTURE_HEAD;
+	capture->mode[dir] = capture->base;
 	capture->changed = true;
 }
 

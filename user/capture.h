@@ -30,6 +30,7 @@ struct capture {
 	uint32_t head_bytes_first;	  /* ... of a new connection */
 	uint32_t head_longest[DIR_COUNT]; /* met so far, 0: none yet */
 	uint8_t mode[DIR_COUNT];	  /* enum capture_mode */
+	uint8_t base;			  /* ... as a rule */
 	uint8_t calm[DIR_COUNT];	  /* messages since one needed CAPTURE_ALL */
 	bool given_up[DIR_COUNT];	  /* CAPTURE_ALL again with the next message */
 	uint8_t role;
@@ -40,6 +41,8 @@ struct capture {
 
 void capture__init(struct capture *capture, uint32_t head_bytes);
 void capture__learned(struct capture *capture, enum conn_role role);
+/* The protocol is known, and what it wants of both directions as a rule. */
+void capture__known(struct capture *capture, enum capture_mode mode);
 void capture__nothing(struct capture *capture);
 /* A head of n bytes, or as much of it as has come. */
 void capture__head(struct capture *capture, enum direction dir, uint64_t n);

@@ -58,7 +58,7 @@ static void count_skipped(const struct work *work)
 	work->lane->skipped = 0;
 }
 
-static bool begin(const struct work *work)
+static bool begin(const struct work *work, bool oneway)
 {
 	struct decode *decode = work->decode;
 	struct lane *lane = work->lane;
@@ -68,9 +68,12 @@ static bool begin(const struct work *work)
 	if (!message)
 		return false;
 	finish_lost(work, flow__position(work->flow));
-	finish_lost(&other, flow__known_end(other.flow));
+	if (!oneway)
+		finish_lost(&other, flow__known_end(other.flow));
 	*message = (struct message){ .protocol = work->decoder->protocol,
-				     .type = work->request ? MESSAGE_REQUEST : MESSAGE_RESPONSE,
+				     .type = oneway	   ? MESSAGE_ONEWAY :
+					     work->request ? MESSAGE_REQUEST :
+							     MESSAGE_RESPONSE,
 				     .dir = work->dir,
 				     .position = flow__position(work->flow) };
 	message->first = flow__stamp(work->flow, message->position);
@@ -195,6 +198,16 @@ static void fail(const struct work *work)
 	}
 }
 
+/* Of bytes that either side may have sent: who did? Requests, when nobody knows. */
+static bool request_by_role(const struct work *work)
+{
+	enum conn_role role = work->conn->tuple.role;
+
+	if (work->decoder->protocol)
+		return work->request;
+	return role == ROLE_UNKNOWN || (role == ROLE_SERVER) == (work->dir == DIR_IN);
+}
+
 /* The best guess of all protocols, or of the one that is known. */
 static enum confidence sniff(const struct work *work, struct slice bytes,
 			     const struct protocol **ret_protocol, enum message_type *ret_type)
@@ -207,6 +220,8 @@ static enum confidence sniff(const struct work *work, struct slice bytes,
 		enum message_type type = MESSAGE_REQUEST;
 		enum confidence confidence = protocol->sniff(bytes, &type);
 
+		if (!known && confidence > SNIFF_MORE && confidence < SNIFF_LIKELY)
+			confidence = SNIFF_NO;
 		if (confidence > best) {
 			best = confidence;
 			*ret_protocol = protocol;
@@ -215,6 +230,8 @@ static enum confidence sniff(const struct work *work, struct slice bytes,
 		if (known)
 			break;
 	}
+	if (best > SNIFF_MORE && *ret_type == MESSAGE_EITHER)
+		*ret_type = request_by_role(work) ? MESSAGE_REQUEST : MESSAGE_RESPONSE;
 	/* each direction of a known protocol has its own kind of message */
 	if (known && best > SNIFF_MORE && (*ret_type == MESSAGE_REQUEST) != work->request)
 		return SNIFF_NO;
@@ -227,6 +244,7 @@ static void learn(struct work *work, const struct protocol *protocol, enum messa
 	struct conn *conn = work->conn;
 
 	decoder->protocol = protocol;
+	capture__known(&decoder->capture, protocol->capture);
 	decoder->request_dir = type == MESSAGE_REQUEST ? work->dir : !work->dir;
 	work->request = work->dir == decoder->request_dir;
 	if (conn->tuple.role == ROLE_UNKNOWN) {
@@ -248,6 +266,18 @@ static bool better_call(const struct work *work, struct slice bytes)
 	return n < bytes.n && sniff(work, slice_from(bytes, n), &protocol, &type) == SNIFF_SURE;
 }
 
+/* How sure must one be that a message begins here? */
+static enum confidence enough(const struct work *work, size_t n)
+{
+	bool proven = work->decoder->proven;
+
+	if (work->lane->phase == PHASE_LOST)
+		return SNIFF_SURE;
+	if (proven)
+		return work->lane->phase == PHASE_START ? SNIFF_NEXT : SNIFF_FAIR;
+	return n >= UNKNOWN_BYTES_MAX ? SNIFF_LIKELY : SNIFF_SURE;
+}
+
 /* false: nothing more can be done with what has come */
 static bool find_start(struct work *work)
 {
@@ -255,7 +285,7 @@ static bool find_start(struct work *work)
 	uint64_t at = flow__position(work->flow), gap = flow__gap(work->flow);
 	const struct protocol *protocol = NULL;
 	enum message_type type = MESSAGE_REQUEST;
-	enum confidence confidence, enough;
+	enum confidence confidence;
 	struct slice bytes;
 	bool cut;
 
@@ -276,14 +306,17 @@ static bool find_start(struct work *work)
 	}
 	cut = at + bytes.n < flow__known_end(work->flow); /* a gap follows: they will not grow */
 	confidence = sniff(work, bytes, &protocol, &type);
-	enough = lane->phase != PHASE_LOST &&
-				 (work->decoder->proven || bytes.n >= UNKNOWN_BYTES_MAX) ?
-			 SNIFF_LIKELY :
-			 SNIFF_SURE;
-	if (confidence >= enough) {
+	if (confidence >= enough(work, bytes.n)) {
+		enum confidence oneway = SNIFF_NO;
+
 		if (!work->decoder->protocol)
 			learn(work, protocol, type);
-		return begin(work);
+		protocol = work->decoder->protocol;
+		if (protocol->oneway)
+			oneway = protocol->oneway(bytes, work->request, work->decoder->state);
+		if (oneway == SNIFF_MORE && !cut)
+			return false;
+		return begin(work, oneway == SNIFF_SURE);
 	}
 	if (confidence != SNIFF_NO && !cut)
 		return false;
@@ -306,7 +339,7 @@ static void lose(const struct work *work)
 	work->lane->looked = 0;
 	if (!work->lane->head_done)
 		capture__longer_heads(&decoder->capture);
-	else if (work->lane->wanted_all)
+	else if (work->lane->wanted_all || decoder->capture.base == CAPTURE_ALL)
 		capture__lost(&decoder->capture, work->dir);
 	skip_to_call(work);
 }
@@ -373,7 +406,7 @@ static bool parse_head(const struct work *work)
 	struct slice bytes = flow__peek(work->flow);
 	uint64_t at = flow__position(work->flow), known = flow__known_end(work->flow);
 	bool cut = at + bytes.n < known;
-	struct frame frame = { 0 };
+	struct frame frame = { .type = work->lane->message->type };
 	enum frame_status status = FRAME_MORE;
 
 	if (!bytes.n && !cut)

@@ -16,30 +16,8 @@
 #include <utlist.h>
 
 #include "ids.h"
-
-struct line { /* a connection with exchanges */
-	uint64_t id;
-	struct exchange *open;	/* oldest first */
-	struct exchange *early; /* a response without its request, not begun for the next stage */
-	uint32_t count;
-	uint32_t skipped; /* newest requests that are not followed; their responses are due */
-	bool seen;
-	struct line *prev, *next; /* of those with an early response, oldest first */
-	UT_hash_handle hh;
-};
-
-struct pair {
-	struct stats *stats;
-	struct ids *ids;
-	struct processes *processes;
-	struct exchange_sink next;
-	struct line *lines;
-	struct line *last; /* found; a message asks three times */
-	uint32_t open;
-	size_t head_bytes;
-	struct line *early;
-	uint32_t early_count;
-};
+#include "pair/doubt.h"
+#include "pair/line.h"
 
 struct pair *pair__new(const struct pair_opts *opts, struct exchange_sink next)
 {
@@ -52,46 +30,6 @@ struct pair *pair__new(const struct pair_opts *opts, struct exchange_sink next)
 	pair->processes = opts->processes;
 	pair->next = next;
 	return pair;
-}
-
-static struct line *line__find(struct pair *pair, uint64_t id)
-{
-	struct line *line = pair->last;
-
-	if (line && line->id == id)
-		return line;
-	HASH_FIND(hh, pair->lines, &id, sizeof(id), line);
-	if (line)
-		pair->last = line;
-	return line;
-}
-
-static struct line *line__get(struct pair *pair, uint64_t id)
-{
-	struct line *line = line__find(pair, id);
-
-	if (line)
-		return line;
-	line = calloc(1, sizeof(*line));
-	if (!line)
-		return NULL;
-	line->id = id;
-	HASH_ADD(hh, pair->lines, id, sizeof(line->id), line);
-	if (!line->hh.tbl) {
-		free(line);
-		return NULL;
-	}
-	return line;
-}
-
-static size_t head_bytes(const struct exchange *exchange)
-{
-	return exchange->request.head.n + exchange->response.head.n;
-}
-
-static void step(struct pair *pair, struct exchange *exchange, enum exchange_step which)
-{
-	pair->next.push(pair->next.ctx, exchange, which);
 }
 
 /* Copies all but the head, which is not owned; the first byte is what it was at begin. */
@@ -122,25 +60,6 @@ static bool copy_head(struct pair *pair, struct exchange *exchange, struct messa
 	exchange->flags |= MESSAGE_INCOMPLETE;
 	pair->stats->lost[LOSS_PAIR_FULL]++;
 	return false;
-}
-
-static void forget(struct pair *pair, struct line *line, struct exchange *exchange)
-{
-	DL_DELETE(line->open, exchange);
-	line->count--;
-	pair->open--;
-	pair->head_bytes -= head_bytes(exchange);
-}
-
-static void finish(struct pair *pair, struct line *line, struct exchange *exchange, uint64_t end_ns)
-{
-	uint64_t start_ns = exchange->request.first.ns;
-
-	forget(pair, line, exchange);
-	exchange->prev = exchange->next = NULL;
-	exchange->flags |= exchange->request.flags | exchange->response.flags;
-	exchange->end_ns = end_ns > start_ns ? end_ns : start_ns + 1;
-	step(pair, exchange, EXCHANGE_DONE);
 }
 
 /*
@@ -175,56 +94,12 @@ static struct exchange *make_exchange(struct pair *pair, const struct conn *conn
 	return exchange;
 }
 
-static struct exchange *unlist_early(struct pair *pair, struct line *line)
-{
-	struct exchange *exchange = line->early;
-
-	DL_DELETE(pair->early, line);
-	line->early = NULL;
-	pair->early_count--;
-	return exchange;
-}
-
-static void drop_early(struct pair *pair, struct line *line)
-{
-	if (!line->early)
-		return;
-	pair->head_bytes -= head_bytes(line->early);
-	exchange__free(unlist_early(pair, line));
-	pair->stats->lost[LOSS_RESPONSE_ALONE]++;
-}
-
-static void line__free(struct pair *pair, struct line *line)
-{
-	drop_early(pair, line);
-	HASH_DEL(pair->lines, line);
-	if (pair->last == line)
-		pair->last = NULL;
-	free(line);
-}
-
-/* The early response, if this can be its request; else NULL. */
-static struct exchange *take_early(struct pair *pair, struct line *line,
-				   const struct message *request)
-{
-	struct exchange *exchange = line->early;
-
-	if (!exchange)
-		return NULL;
-	if (request->dir != DIR_OUT || (request->flags & MESSAGE_AFTER_GAP) ||
-	    request->first.ns > exchange->response.first.ns + PAIR_EARLY_NS) {
-		drop_early(pair, line);
-		return NULL;
-	}
-	return unlist_early(pair, line);
-}
-
 static void finish_unseen(struct pair *pair, struct line *line, struct exchange *exchange,
 			  uint64_t end_ns)
 {
 	exchange->flags |= MESSAGE_INCOMPLETE;
 	pair->stats->lost[LOSS_REQUEST_ALONE]++;
-	finish(pair, line, exchange, end_ns);
+	line__finish(pair, line, exchange, end_ns);
 }
 
 static bool answered_unseen(const struct exchange *exchange)
@@ -234,24 +109,26 @@ static bool answered_unseen(const struct exchange *exchange)
 
 static void request_begins(struct pair *pair, struct conn *conn, const struct message *message)
 {
-	struct line *line = line__get(pair, conn->id);
+	struct line *line = doubt__line(pair, conn, message);
+	uint32_t max = message__pipelines(message) ? message->protocol->pipeline_max : PIPELINE_MAX;
 	struct exchange *exchange;
 
 	if (!line) {
 		pair->stats->lost[LOSS_PAIR_FULL]++;
 		return;
 	}
+	if (doubt__request(pair, line, message))
+		return;
 	/* not pipelined: the answer of the one before it has passed unread */
 	if (line->count == 1 && line->open->request_ended && answered_unseen(line->open))
 		finish_unseen(pair, line, line->open, line->open->unseen_ns);
-	exchange = take_early(pair, line, message);
+	exchange = line__take_early(pair, line, message);
 	/* once one is skipped all are, until the responses have caught up: order is all we have */
-	if (!exchange && !line->skipped && line->count < PIPELINE_MAX && pair->open < PAIR_OPEN_MAX)
+	if (!exchange && !line->skipped && line->count < max && pair->open < PAIR_OPEN_MAX)
 		exchange = make_exchange(pair, conn, message->first.pid);
 	if (!exchange) {
 		line->skipped++;
-		pair->stats
-			->lost[line->count < PIPELINE_MAX ? LOSS_PAIR_FULL : LOSS_PIPELINE_FULL]++;
+		pair->stats->lost[line->count < max ? LOSS_PAIR_FULL : LOSS_PIPELINE_FULL]++;
 		return;
 	}
 	exchange->protocol = message->protocol;
@@ -261,6 +138,7 @@ static void request_begins(struct pair *pair, struct conn *conn, const struct me
 	if (exchange->has_response && exchange->request.first.ns > exchange->response.first.ns)
 		exchange->request.first.ns = exchange->response.first.ns;
 	line->seen = true;
+	line->deep = line->deep || line->count;
 	line->count++;
 	pair->open++;
 	DL_APPEND(line->open, exchange);
@@ -268,7 +146,7 @@ static void request_begins(struct pair *pair, struct conn *conn, const struct me
 		pair->stats->requests_served++;
 	else
 		pair->stats->requests_made++;
-	step(pair, exchange, EXCHANGE_BEGIN);
+	pair__step(pair, exchange, EXCHANGE_BEGIN);
 }
 
 /* The exchange whose request is on its way: the newest one, or the newest one of the key. */
@@ -304,7 +182,7 @@ static struct exchange *find_response(const struct line *line, uint64_t key)
 static struct exchange *find_after_gap(struct pair *pair, struct line *line,
 				       const struct message *message)
 {
-	struct exchange *match = NULL, *exchange, *tmp;
+	struct exchange *match = NULL, *exchange;
 
 	if (!line)
 		return NULL;
@@ -313,13 +191,8 @@ static struct exchange *find_after_gap(struct pair *pair, struct line *line,
 			match = exchange;
 	}
 	line->skipped = 0;
-	if (!match)
-		return NULL;
-	DL_FOREACH_SAFE(line->open, exchange, tmp) {
-		if (exchange == match)
-			break;
-		finish_unseen(pair, line, exchange, message->first.ns);
-	}
+	if (match)
+		line__lose(pair, line, match, message->first.ns);
 	return match;
 }
 
@@ -327,11 +200,13 @@ static void keep_early(struct pair *pair, struct line *line, struct conn *conn,
 		       const struct message *message)
 {
 	struct exchange *exchange = NULL;
+	uint32_t max = message__pipelines(message) ? LINE_EARLY_MAX : 1;
 
-	drop_early(pair, line);
+	if (line->early_count >= max)
+		line__drop_all_early(pair, line);
 	/* a first response may answer what was sent before the agent came */
-	if (message->dir == DIR_IN && line->seen && !(message->flags & MESSAGE_AFTER_GAP) &&
-	    pair->early_count < PAIR_OPEN_MAX)
+	if (message->dir == DIR_IN && (line->seen || message__pipelines(message)) &&
+	    !(message->flags & MESSAGE_AFTER_GAP) && pair->early_count < PAIR_OPEN_MAX)
 		exchange = make_exchange(pair, conn, message->first.pid);
 	if (!exchange) {
 		pair->stats->lost[LOSS_RESPONSE_ALONE]++;
@@ -339,18 +214,20 @@ static void keep_early(struct pair *pair, struct line *line, struct conn *conn,
 	}
 	copy_message(&exchange->response, message);
 	exchange->has_response = true;
-	line->early = exchange;
-	DL_APPEND(pair->early, line);
-	pair->early_count++;
+	line__keep_early(pair, line, exchange);
 }
 
 static void response_begins(struct pair *pair, struct conn *conn, const struct message *message)
 {
-	struct line *line = line__find(pair, conn->id);
-	struct exchange *exchange = message->key == 0 && (message->flags & MESSAGE_AFTER_GAP) ?
-					    find_after_gap(pair, line, message) :
-					    find_response(line, message->key);
+	struct line *line = message__pipelines(message) ? doubt__line(pair, conn, message) :
+							  line__find(pair, conn->id);
+	struct exchange *exchange;
 
+	if (line && doubt__response(pair, line, message))
+		return;
+	exchange = message->key == 0 && (message->flags & MESSAGE_AFTER_GAP) ?
+			   find_after_gap(pair, line, message) :
+			   find_response(line, message->key);
 	if (exchange) {
 		copy_message(&exchange->response, message);
 		exchange->has_response = true;
@@ -379,10 +256,9 @@ static struct exchange *current_response(const struct line *line, uint64_t key, 
 	*ret_early = false;
 	if (exchange && exchange->has_response)
 		return exchange;
-	if (!line || key != 0 || !line->early)
-		return NULL;
-	*ret_early = true;
-	return line->early;
+	exchange = key == 0 ? line__current_early(line) : NULL;
+	*ret_early = exchange;
+	return exchange;
 }
 
 static void answer(struct pair *pair, struct exchange *exchange)
@@ -390,7 +266,7 @@ static void answer(struct pair *pair, struct exchange *exchange)
 	if (exchange->answered)
 		return;
 	exchange->answered = true;
-	step(pair, exchange, EXCHANGE_ANSWER);
+	pair__step(pair, exchange, EXCHANGE_ANSWER);
 }
 
 static void clear_response(struct pair *pair, struct exchange *exchange)
@@ -409,13 +285,15 @@ static void on_head(void *ctx, struct conn *conn, struct message *message)
 	struct exchange *exchange;
 	bool early;
 
+	if (message->type == MESSAGE_ONEWAY)
+		return;
 	if (message->type == MESSAGE_REQUEST) {
 		exchange = find_request(line, message);
 		if (!exchange || exchange->has_request_head)
 			return;
 		exchange->has_request_head = copy_head(pair, exchange, &exchange->request, message);
 		if (exchange->has_request_head)
-			step(pair, exchange, EXCHANGE_HEAD);
+			pair__step(pair, exchange, EXCHANGE_HEAD);
 		return;
 	}
 	exchange = current_response(line, message->key, &early);
@@ -424,7 +302,7 @@ static void on_head(void *ctx, struct conn *conn, struct message *message)
 	if (message->type == MESSAGE_INTERIM) {
 		clear_response(pair, exchange);
 		if (early)
-			exchange__free(unlist_early(pair, line));
+			line__drop_early(pair, line, exchange);
 		return;
 	}
 	exchange->has_response_head = copy_head(pair, exchange, &exchange->response, message);
@@ -442,11 +320,11 @@ static void request_ends(struct pair *pair, struct line *line, const struct mess
 	if (message->flags & MESSAGE_CUT)
 		return; /* gone() follows and knows why */
 	exchange->request_ended = true;
-	step(pair, exchange, EXCHANGE_REQUEST);
+	pair__step(pair, exchange, EXCHANGE_REQUEST);
 	if (exchange->has_response_head || exchange->response_ended)
 		answer(pair, exchange); /* not yet done when the response was early */
 	if (exchange->response_ended)
-		finish(pair, line, exchange, exchange->response.last.ns);
+		line__finish(pair, line, exchange, exchange->response.last.ns);
 }
 
 static void response_ends(struct pair *pair, struct line *line, const struct message *message)
@@ -468,13 +346,15 @@ static void response_ends(struct pair *pair, struct line *line, const struct mes
 		return;
 	answer(pair, exchange);
 	if (exchange->request_ended)
-		finish(pair, line, exchange, exchange->response.last.ns);
+		line__finish(pair, line, exchange, exchange->response.last.ns);
 }
 
 static void on_end(void *ctx, struct conn *conn, struct message *message)
 {
 	struct line *line = line__find(ctx, conn->id);
 
+	if (line && line->doubt && message->last.ns > line->doubt_ns)
+		line->doubt_ns = message->last.ns;
 	if (message->type == MESSAGE_REQUEST)
 		request_ends(ctx, line, message);
 	else if (message->type == MESSAGE_RESPONSE)
@@ -508,7 +388,7 @@ static void on_gone(void *ctx, struct conn *conn, const struct stamp *at, uint32
 		return;
 	DL_FOREACH_SAFE(line->open, exchange, tmp) {
 		if (exchange->response_ended) { /* only the rest of the request is missing */
-			finish(pair, line, exchange, exchange->response.last.ns);
+			line__finish(pair, line, exchange, exchange->response.last.ns);
 			continue;
 		}
 		if (answered_unseen(exchange)) { /* what ended the connection was later */
@@ -525,7 +405,7 @@ static void on_gone(void *ctx, struct conn *conn, const struct stamp *at, uint32
 			if (!exchange->has_response)
 				pair->stats->lost[LOSS_REQUEST_ALONE]++;
 		}
-		finish(pair, line, exchange, at->ns);
+		line__finish(pair, line, exchange, at->ns);
 	}
 	line__free(pair, line);
 }
@@ -553,16 +433,21 @@ void pair__connect_failed(struct pair *pair, const struct conn *conn, const stru
 	if (conn->opened_ns && conn->opened_ns < at->ns)
 		exchange->request.first.ns = conn->opened_ns;
 	exchange->request.last = exchange->request.first;
-	step(pair, exchange, EXCHANGE_BEGIN);
+	pair__step(pair, exchange, EXCHANGE_BEGIN);
 	exchange->end_ns =
 		at->ns > exchange->request.first.ns ? at->ns : exchange->request.first.ns + 1;
-	step(pair, exchange, EXCHANGE_DONE);
+	pair__step(pair, exchange, EXCHANGE_DONE);
 }
 
 void pair__tick(struct pair *pair, uint64_t now_ns)
 {
-	while (pair->early && pair->early->early->response.first.ns + PAIR_EARLY_NS < now_ns)
-		drop_early(pair, pair->early);
+	while (pair->early && pair->early->early->response.first.ns + PAIR_EARLY_NS < now_ns) {
+		struct line *line = pair->early;
+
+		line__drop_all_early(pair, line);
+		if (line->deep) /* whose were they? */
+			doubt__enter(pair, line, now_ns);
+	}
 }
 
 /* After a flush no connection is left; what is here nevertheless has nowhere to go. */

@@ -42,6 +42,7 @@ static inline const char *rig_kind(const struct message *message)
 {
 	return message->type == MESSAGE_REQUEST ? "req" :
 	       message->type == MESSAGE_INTERIM ? "int" :
+	       message->type == MESSAGE_ONEWAY	? "one" :
 						  "res";
 }
 

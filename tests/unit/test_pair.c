@@ -9,6 +9,7 @@ struct log {
 	struct ids *ids;
 	struct pair *pair;
 	struct message_sink sink;
+	const struct protocol *protocol; /* of the messages; NULL: fake_protocol */
 	struct exchange *done[1024];
 	int done_count;
 	int began;
@@ -80,6 +81,8 @@ static void put(struct log *log, struct conn *conn, int parts, enum message_type
 	struct message m = make_message(type, dir, position, stamp_of(ns, 1, 1), "head");
 
 	m.flags = flags;
+	if (log->protocol)
+		m.protocol = log->protocol;
 	if (parts & B)
 		log->sink.begin(log->sink.ctx, conn, &m);
 	if (parts & H)
@@ -340,6 +343,201 @@ static void early_response_waits_for_its_request(void **state)
 	assert_int_equal(log->began, 2);
 }
 
+/* --- clients that pipeline ------------------------------------------------------------------ */
+
+static const struct protocol pipelining = { .name = "fake", .pipeline_max = 300 };
+
+static void ask(struct log *log, struct conn *conn, uint64_t position, uint64_t ns, uint32_t flags)
+{
+	put(log, conn, ALL, MESSAGE_REQUEST, DIR_OUT, position, ns, flags);
+}
+
+static void answer(struct log *log, struct conn *conn, uint64_t ns, uint32_t flags)
+{
+	put(log, conn, ALL, MESSAGE_RESPONSE, DIR_IN, 0, ns, flags);
+}
+
+#define MID   MESSAGE_MIDSTREAM
+#define QUIET PAIR_QUIET_NS
+
+static void met_in_the_middle(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	answer(log, &conn, 10, MID); /* of what was asked before */
+	ask(log, &conn, 1, 20, MID);
+	answer(log, &conn, 30, MID); /* its own, or another one's? */
+	ask(log, &conn, 2, 40, MID);
+	ask(log, &conn, 3, QUIET + 50, MID); /* silence, but 2 is open */
+	answer(log, &conn, QUIET + 60, MID);
+	answer(log, &conn, QUIET + 70, MID);
+	ask(log, &conn, 4, QUIET + 80, MID); /* nothing is open, but there was no silence */
+	answer(log, &conn, QUIET + 90, MID);
+	assert_int_equal(log->began, 0);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_IN_DOUBT], 4);
+	ask(log, &conn, 5, 2 * QUIET + 91, MID);
+	ask(log, &conn, 6, 2 * QUIET + 92, MID);
+	answer(log, &conn, 2 * QUIET + 93, MID);
+	answer(log, &conn, 2 * QUIET + 94, MID);
+	assert_string_equal(log->steps, "B5 H5 R5 B6 H6 R6 A5 D5 A6 D6 ");
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 0);
+	gone(log, &conn, 3 * QUIET, 0);
+}
+
+static void met_while_it_was_idle(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	conn.opened_ns = 5;
+	ask(log, &conn, 1, QUIET + 6, MID);
+	answer(log, &conn, QUIET + 7, MID);
+	assert_int_equal(log->done_count, 1);
+	gone(log, &conn, 3 * QUIET, 0);
+}
+
+static void loss_among_several_open(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	ask(log, &conn, 1, 10, 0);
+	ask(log, &conn, 2, 11, 0);
+	ask(log, &conn, 3, 12, 0);
+	answer(log, &conn, 20, 0);
+	answer(log, &conn, 30, MESSAGE_AFTER_GAP); /* of 2, or of 3? */
+	ask(log, &conn, 4, 40, 0);
+	answer(log, &conn, 50, 0);
+	assert_int_equal(log->done_count, 3);
+	assert_int_equal(log->done[0]->flags & MESSAGE_INCOMPLETE, 0);
+	assert_int_equal(log->done[1]->flags & MESSAGE_INCOMPLETE, MESSAGE_INCOMPLETE);
+	assert_false(log->done[2]->has_response);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_ALONE], 2);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_IN_DOUBT], 1);
+	ask(log, &conn, 5, 51 + QUIET, 0);
+	answer(log, &conn, 60 + QUIET, 0);
+	assert_int_equal(log->done_count, 4);
+	assert_int_equal(log->done[3]->end_ns, 60 + QUIET);
+
+	/* requests were lost: what is answered next? */
+	ask(log, &conn, 6, 70 + QUIET, 0);
+	ask(log, &conn, 7, 71 + QUIET, 0);
+	ask(log, &conn, 8, 72 + QUIET, MESSAGE_AFTER_GAP);
+	assert_int_equal(log->done_count, 6);
+	/* in doubt a loss may have taken what was due */
+	answer(log, &conn, 80 + QUIET, MESSAGE_AFTER_GAP);
+	ask(log, &conn, 9, 81 + 2 * QUIET, 0);
+	answer(log, &conn, 82 + 2 * QUIET, 0);
+	assert_int_equal(log->done_count, 7);
+	gone(log, &conn, 3 * QUIET, 0);
+	assert_int_equal(log->began, log->done_count);
+}
+
+/* Who waits for every answer is not in doubt for long. */
+static void loss_of_one_at_a_time(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	ask(log, &conn, 1, 10, 0);
+	ask(log, &conn, 2, 20, 0); /* the answer between was lost */
+	answer(log, &conn, 30, MESSAGE_AFTER_GAP);
+	assert_int_equal(log->done_count, 2);
+	gone(log, &conn, 40, 0);
+
+	struct conn next = make_conn(2, false);
+
+	ask(log, &next, 1, 10, 0);
+	answer(log, &next, 20, 0);
+	ask(log, &next, 2, 30, 0);
+	answer(log, &next, 40, MESSAGE_AFTER_GAP);
+	assert_int_equal(log->done_count, 4);
+	assert_true(log->done[3]->has_response);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_IN_DOUBT], 0);
+	gone(log, &next, 50, 0);
+}
+
+/* A batch is sent by one thread and read by another: all answers may be told of before it. */
+static void early_responses_keep_their_order(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	for (int i = 0; i < 3; i++)
+		answer(log, &conn, 20 + i, 0);
+	put(log, &conn, B | H, MESSAGE_RESPONSE, DIR_IN, 0, 23, 0);
+	for (int i = 0; i < 4; i++)
+		ask(log, &conn, i, 30, 0);
+	put(log, &conn, E, MESSAGE_RESPONSE, DIR_IN, 0, 31, 0);
+	assert_int_equal(log->done_count, 4);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(log->done[i]->request.position, i);
+		assert_int_equal(log->done[i]->response.first.ns, 20 + i);
+	}
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 0);
+
+	/* answers that nobody asked for: the order is not to be trusted */
+	ask(log, &conn, 5, 40, 0);
+	ask(log, &conn, 6, 41, 0);
+	for (int i = 0; i < 4; i++)
+		answer(log, &conn, 50, 0);
+	pair__tick(log->pair, 51 + PAIR_EARLY_NS);
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 2);
+	ask(log, &conn, 7, 52 + PAIR_EARLY_NS, 0);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_IN_DOUBT], 1);
+	gone(log, &conn, 2 * PAIR_EARLY_NS, 0);
+	assert_int_equal(log->began, 6);
+}
+
+static void early_responses_are_bounded(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	for (int i = 0; i < 1000; i++)
+		answer(log, &conn, 20, 0);
+	assert_true(log->stats.lost[LOSS_RESPONSE_ALONE] > 500);
+	gone(log, &conn, 30, 0);
+	assert_int_equal(log->stats.lost[LOSS_RESPONSE_ALONE], 1000);
+}
+
+static void deep_pipelines_by_protocol(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	for (int i = 0; i < 301; i++)
+		ask(log, &conn, i, 10, 0);
+	assert_int_equal(log->began, 300);
+	assert_int_equal(log->stats.lost[LOSS_PIPELINE_FULL], 1);
+	gone(log, &conn, 30, 0);
+}
+
+/* What belongs to no exchange leaves the order alone. */
+static void oneway_is_nobodys(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	ask(log, &conn, 1, 10, 0);
+	put(log, &conn, ALL, MESSAGE_ONEWAY, DIR_IN, 0, 20, 0);
+	put(log, &conn, ALL, MESSAGE_ONEWAY, DIR_OUT, 2, 21, 0);
+	assert_int_equal(log->done_count, 0);
+	answer(log, &conn, 30, 0);
+	put(log, &conn, ALL, MESSAGE_ONEWAY, DIR_IN, 0, 40, 0);
+	assert_string_equal(log->steps, "B1 H1 R1 A1 D1 ");
+	assert_int_equal(log->done[0]->end_ns, 30);
+	gone(log, &conn, 50, 0);
+}
+
 static void failed_connect(void **state)
 {
 	struct log *log = *state;
@@ -493,6 +691,14 @@ int main(void)
 		TEST(pipeline_limit_keeps_the_order),
 		TEST(by_key_in_any_order),
 		TEST(early_response_waits_for_its_request),
+		TEST(met_in_the_middle),
+		TEST(met_while_it_was_idle),
+		TEST(loss_among_several_open),
+		TEST(loss_of_one_at_a_time),
+		TEST(early_responses_keep_their_order),
+		TEST(early_responses_are_bounded),
+		TEST(deep_pipelines_by_protocol),
+		TEST(oneway_is_nobodys),
 		TEST(failed_connect),
 		TEST(answers_unseen),
 		TEST(unseen_among_seen),

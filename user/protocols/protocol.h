@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "../base/slice.h"
+#include "settings.h"
 
 struct exchange;
 struct message;
@@ -24,7 +25,9 @@ enum protocol_id { PROTOCOL_UNKNOWN = 0, PROTOCOL_HTTP1, PROTOCOL_COUNT };
 enum message_type {
 	MESSAGE_REQUEST,
 	MESSAGE_RESPONSE,
-	MESSAGE_INTERIM /* belongs to the exchange but does not end it (HTTP 1xx) */
+	MESSAGE_INTERIM, /* belongs to the exchange but does not end it (HTTP 1xx) */
+	MESSAGE_ONEWAY,	 /* belongs to no exchange (a push, a notice); in either direction */
+	MESSAGE_EITHER	 /* sniff only: a request or a response, the connection's role tells */
 };
 
 enum frame_status {
@@ -51,7 +54,14 @@ struct frame {
 };
 
 /* sniff: how sure a unit is that a direction begins with a message of its own */
-enum confidence { SNIFF_NO = 0, SNIFF_MORE = 1, SNIFF_LIKELY = 50, SNIFF_SURE = 100 };
+enum confidence {
+	SNIFF_NO = 0,
+	SNIFF_MORE = 1,	 /* it may be, when more bytes have come */
+	SNIFF_NEXT = 25, /* enough where a message of a known protocol must begin */
+	SNIFF_FAIR = 40, /* enough where one may begin, of a known protocol */
+	SNIFF_LIKELY = 50,
+	SNIFF_SURE = 100
+};
 
 /* Facts that parse leaves for describe: the unit's own struct, plain data, offsets into the head. */
 #define PROTOCOL_FACTS_MAX 256
@@ -74,6 +84,10 @@ struct protocol {
 	enum protocol_id id;
 	size_t state_size; /* per connection, zeroed at first; <= PROTOCOL_STATE_MAX */
 	size_t facts_size; /* per message; <= PROTOCOL_FACTS_MAX */
+	/* Clients send on without waiting as a rule, and order tells whose a response is: so many
+	 * open requests of a connection are followed. 0: it is rare, PIPELINE_MAX */
+	uint32_t pipeline_max;
+	enum capture_mode capture; /* of both directions, once the protocol is known */
 
 	/* At a place where a message may begin. *ret_type: which kind it would be. */
 	enum confidence (*sniff)(struct slice bytes, enum message_type *ret_type);
@@ -81,10 +95,16 @@ struct protocol {
 	/*
 	 * The next frame of one direction. request: the direction is the requests' one. The state
 	 * is shared by both directions (a response's framing depends on its request). On the first
-	 * frame of a message facts[] is filled from the head.
+	 * frame of a message facts[] is filled from the head; later frames may add to them, and the
+	 * next stages have the last word at the message's end. ret_frame->type is what the message
+	 * has begun as.
 	 */
 	enum frame_status (*frame)(struct slice bytes, bool request, void *state, void *facts,
 				   struct frame *ret_frame);
+
+	/* Where a message of a known connection begins: is it MESSAGE_ONEWAY? SNIFF_SURE, _NO or
+	 * _MORE. NULL: there are none. */
+	enum confidence (*oneway)(struct slice bytes, bool request, const void *state);
 
 	/* The direction ended within a body of FRAME_UNTIL_CLOSE or elsewhere: is the message whole? */
 	bool (*ends_at_close)(const void *state, bool request);
