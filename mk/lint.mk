@@ -45,8 +45,8 @@ lint-python:
 
 .PHONY: lint-spelling
 lint-spelling:
-	$(Q)codespell -q 3 -L ans,te,ser,nd,fo,hist,rouge,unx,bu,ot,parms,crate \
-		--skip '*/corpus,tests/jaeger/go.*,*.spr,*.jsonl' \
+	$(Q)codespell -q 3 -L ans,te,ser,nd,fo,hist,rouge,unx,bu,ot,parms,crate,smove \
+		--skip '*/corpus,*.talk,tests/jaeger/go.*,*.spr,*.jsonl' \
 		README.md CONTRIBUTING.md docs include user bpf tools tests mk Makefile packaging .ci 2>/dev/null
 
 .PHONY: lint-man

@@ -57,6 +57,20 @@ const char *describe__errno(uint32_t error)
 	return "_OTHER";
 }
 
+const char *describe__failure(const struct exchange *exchange)
+{
+	if (exchange->error)
+		return describe__errno(exchange->error);
+	if (exchange->has_response && !(exchange->response.flags & MESSAGE_CUT))
+		return NULL;
+	if (exchange->peer_closed)
+		return "connection_closed";
+	/* when bytes were lost, or the agent stopped looking, nobody knows */
+	if (exchange->flags & MESSAGE_INCOMPLETE)
+		return NULL;
+	return exchange->has_response ? "response_incomplete" : "no_response";
+}
+
 /* inet_ntop() goes through printf, which was a fifth of what a span costs to describe. */
 static void format_ipv4(const uint8_t address[4], char *text)
 {

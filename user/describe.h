@@ -23,6 +23,9 @@ void describe__free(struct describe *describe);
 void describe__network(const struct exchange *exchange, struct span *span);
 /* "10.0.0.1", "::1", "/run/x.sock"; text of at least 110 bytes. Returns text. */
 const char *describe__address(const struct conn_tuple *tuple, bool peer, char text[110]);
+/* error.type of an exchange whose response tells none: how it failed, of the fixed list of
+ * docs/protocols.md; NULL: it did not, or nobody knows. */
+const char *describe__failure(const struct exchange *exchange);
 /* "ECONNRESET"; "_OTHER" for a number outside the fixed list of docs/protocols.md */
 const char *describe__errno(uint32_t error);
 

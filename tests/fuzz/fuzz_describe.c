@@ -17,7 +17,7 @@ struct resource *resource__ref(struct resource *r) { return r; }
 void resource__unref(struct resource *r) { }
 void describe__network(const struct exchange *e, struct span *s) { }
 const char *describe__address(const struct conn_tuple *t, bool peer, char text[110]) { return ""; }
-const char *describe__errno(uint32_t error) { return "_OTHER"; }
+const char *describe__failure(const struct exchange *e) { return "_OTHER"; }
 /* clang-format on */
 
 static void check(const struct exchange *exchange)

@@ -357,23 +357,17 @@ static void set_error(struct span *span, struct slice type)
 /* Status and error.type; the names are the fixed list of docs/protocols.md. */
 static void set_outcome(const struct exchange *exchange, uint16_t status, struct span *span)
 {
-	bool cut = exchange->response.flags & MESSAGE_CUT;
+	const char *failure;
 	char text[8];
 
 	if (status >= 500 || (status >= 400 && span->kind == SPAN_CLIENT)) {
 		snprintf(text, sizeof(text), "%u", status);
 		set_error(span, slice_of(text));
-	} else if (exchange->error) {
-		set_error(span, slice_of(describe__errno(exchange->error)));
-	} else if (exchange->has_response && !cut) {
 		return;
-	} else if (exchange->peer_closed) {
-		set_error(span, SLICE("connection_closed"));
-	} else if (!(exchange->flags & MESSAGE_INCOMPLETE)) {
-		/* when bytes were lost, or the agent stopped looking, nobody knows */
-		set_error(span, exchange->has_response ? SLICE("response_incomplete") :
-							 SLICE("no_response"));
 	}
+	failure = describe__failure(exchange);
+	if (failure)
+		set_error(span, slice_of(failure));
 }
 
 static void set_headers(const struct message *message, const char *prefix,

@@ -20,7 +20,7 @@ struct exchange;
 struct message;
 struct span;
 
-enum protocol_id { PROTOCOL_UNKNOWN = 0, PROTOCOL_HTTP1, PROTOCOL_COUNT };
+enum protocol_id { PROTOCOL_UNKNOWN = 0, PROTOCOL_HTTP1, PROTOCOL_REDIS, PROTOCOL_COUNT };
 
 enum message_type {
 	MESSAGE_REQUEST,
@@ -126,6 +126,7 @@ struct protocol {
 };
 
 extern const struct protocol http1_protocol;
+extern const struct protocol redis_protocol;
 
 /* All of them, NULL-terminated; index is not the id. */
 extern const struct protocol *const protocols[];

@@ -4,5 +4,6 @@
 
 const struct protocol *const protocols[] = {
 	&http1_protocol,
+	&redis_protocol,
 	NULL,
 };
