@@ -108,6 +108,7 @@ ABILITIES = {
     "Go >= 1.21": lambda: _version(r"go(\d+)\.(\d+)", "go", "version") >= (1, 21),
     "gunicorn from PyPI": _python_package("gunicorn"),
     "aiohttp from PyPI": _python_package("aiohttp"),
+    "redis from PyPI": _python_package("redis"),
     "uvicorn and httpx from PyPI": _python_package("uvicorn", "httpx"),
     "a built Jaeger (Go >= 1.21 and its module proxy)": _built("jaeger"),
     "a Go server (Go >= 1.21)": _built("tests/live/goserver"),

@@ -133,7 +133,11 @@ class Checker:
         retired = [k for k in RETIRED if k in s.attr]
         if retired:
             self.fault("required", "retired %s: %s" % (", ".join(retired), s))
-        if s.name != "socket connect":
+        if "db.system.name" in s.attr:
+            for key in ("db.operation.name", "server.address", "network.peer.address"):
+                if key not in s.attr and "spanprobe.incomplete" not in s.attr:
+                    self.fault("required", "no %s: %s" % (key, s))
+        elif s.name != "socket connect":
             need = ["http.request.method"]
             need += {otlp.KIND_SERVER: ["url.scheme", "url.path"],
                      otlp.KIND_CLIENT: ["url.full", "server.address", "server.port"]
