@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "lane.h"
 
+#include "protocols/preface.h"
+
 #define FAILS_MAX	3    /* places without a message, in both directions, from the first byte */
 #define FAILS_MIDSTREAM 8    /* ... when the first place may be the middle of one */
 #define FAILS_ONE_SIDED 1024 /* ... while the other direction is silent */
@@ -305,6 +307,14 @@ static bool find_start(struct work *work)
 		return true;
 	}
 	cut = at + bytes.n < flow__known_end(work->flow); /* a gap follows: they will not grow */
+	if (lane->phase == PHASE_START && at == 0) {
+		bool more;
+		size_t preface = preface__length(bytes, &more);
+
+		flow__skip(work->flow, preface);
+		if (preface || (more && !cut))
+			return preface;
+	}
 	confidence = sniff(work, bytes, &protocol, &type);
 	if (confidence >= enough(work, bytes.n)) {
 		enum confidence oneway = SNIFF_NO;

@@ -436,6 +436,67 @@ static void unread_is_told(void **state)
 	rig__free(rig);
 }
 
+/* What a load balancer puts before the first request, cut anywhere, in one call or in many. */
+static void proxy_protocol(void **state)
+{
+	static const struct slice prefaces[] = {
+		SLICE("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"),
+		SLICE("PROXY TCP6 ::1 ::2 1 2\r\n"),
+		SLICE("PROXY UNKNOWN\r\n"),
+		SLICE("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+		      "abcdefghijkl"),
+		SLICE("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"),
+	};
+	char log[128];
+
+	for (size_t i = 0; i < sizeof(prefaces) / sizeof(prefaces[0]); i++) {
+		size_t n = prefaces[i].n + strlen(GET);
+		char *bytes = malloc(n);
+
+		memcpy(bytes, prefaces[i].p, prefaces[i].n);
+		memcpy(bytes + prefaces[i].n, GET, strlen(GET));
+		for (size_t cut = 0; cut < n; cut++) {
+			struct rig *rig = rig__new(0, 0);
+
+			rig__open(rig, CONN, ROLE_SERVER, 0);
+			if (cut)
+				rig__call(rig, DIR_IN, bytes, cut, cut);
+			rig__call(rig, DIR_IN, bytes + cut, n - cut, n - cut);
+			snprintf(log, sizeof(log),
+				 "begin req @%zu\nhead req GET /a HTTP/1.1\n"
+				 "end req body 0 wire %zu\n",
+				 prefaces[i].n, strlen(GET));
+			assert_log(rig, log);
+			for (int j = 0; j < LOSS_COUNT; j++)
+				assert_int_equal(rig->stats.lost[j], 0);
+			rig__free(rig);
+		}
+		free(bytes);
+	}
+}
+
+/* A method of that name, and a header that never ends. */
+static void no_proxy_protocol(void **state)
+{
+	struct rig *rig = rig__new(0, 0);
+	char line[200];
+
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	rig__text(rig, DIR_IN, "PROXY /x HTTP/1.1\r\n\r\n");
+	assert_log(rig, "begin req @0\nhead req PROXY /x HTTP/1.1\nend req body 0 wire 21\n");
+	rig__free(rig);
+	rig = rig__new(0, 0);
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "PROXY TCP4 ", 11);
+	rig__open(rig, CONN, ROLE_SERVER, 0);
+	for (size_t i = 0; i < sizeof(line); i++)
+		rig__call(rig, DIR_IN, line + i, 1, 1);
+	assert_log(rig, "");
+	rig__text(rig, DIR_IN, "\r\n\r\n\0\r\nQUIT\n\x11\0\xff\xff");
+	rig__close(rig, 0);
+	rig__free(rig);
+}
+
 static void upgrade_leaves(void **state)
 {
 	struct rig *rig = rig__new(0, 0);
@@ -672,6 +733,8 @@ int main(void)
 		cmocka_unit_test(leftovers_are_counted),
 		cmocka_unit_test(unknown_is_given_up),
 		cmocka_unit_test(unread_is_told),
+		cmocka_unit_test(proxy_protocol),
+		cmocka_unit_test(no_proxy_protocol),
 		cmocka_unit_test(upgrade_leaves),
 		cmocka_unit_test(interim),
 		cmocka_unit_test(malformed),
