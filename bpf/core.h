@@ -67,6 +67,7 @@ enum {
 	AF_INET6 = 10,
 	SOCK_STREAM = 1,
 	IPPROTO_TCP = 6,
+	IPPROTO_MPTCP = 262,
 };
 
 enum {

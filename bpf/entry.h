@@ -15,6 +15,7 @@
 #define ENTRY_SHUT_OUT	0x08
 #define ENTRY_CLOSED	0x10 /* closed by the peer, unread bytes remain: CONN_CLOSE waits */
 #define ENTRY_MIDSTREAM 0x20
+#define ENTRY_SUBFLOW	0x40 /* under a socket of the process (MPTCP), where its bytes are counted */
 
 #define TURN_NONE 0xff
 

@@ -29,6 +29,9 @@ static __always_inline void connect__begun(struct sock *sk, __u16 family, __u64 
 
 	entry__init(&made, sk, family, pid_tgid >> 32);
 	made.role = ROLE_CLIENT;
+	/* the process's socket is another one */
+	if (BPF_CORE_READ(sk, sk_socket, sk) != sk)
+		made.flags |= ENTRY_SUBFLOW;
 	entry = conn__insert(sk, &made);
 	if (entry)
 		connect__emit(sk, entry, pid_tgid, now);
@@ -40,7 +43,8 @@ static __always_inline void connect__done(struct sock *sk, struct entry *entry, 
 	if (entry->flags & ENTRY_CONNECTED)
 		return;
 	entry->base_seq[DIR_IN] = TCP(sk, copied_seq);
-	entry->base_seq[DIR_OUT] = TCP(sk, write_seq);
+	/* not write_seq: the SYN may have carried bytes; bytes_acked counts the SYN */
+	entry->base_seq[DIR_OUT] = TCP(sk, snd_una) - (__u32)TCP(sk, bytes_acked) + 1;
 	entry->flags |= ENTRY_CONNECTED;
 	conn__announce(sk, entry, 0, now);
 }

@@ -40,8 +40,13 @@ static __always_inline int length__seen(struct sock *sk, int ret, int flags, __u
 	if (!traced__pid(pid_tgid >> 32))
 		return 0;
 	family = sk->__sk_common.skc_family;
-	if (!sock__followed(family, sk->sk_type, sk->sk_protocol) || (flags & MSG_NOT_A_STREAM))
+	if (flags & MSG_NOT_A_STREAM)
 		return 0;
+	if (!sock__followed(family, sk->sk_type, sk->sk_protocol)) {
+		if (ret > 0 && sk->sk_protocol == IPPROTO_MPTCP)
+			loss__count(LOSS_UNSEEN_BYTES, ret);
+		return 0;
+	}
 	caller__source(sk, dir, ret, &source);
 	if (flags & MSG_TRUNC) /* the bytes were thrown away, not copied */
 		source.kind = SOURCE_NONE;

@@ -88,7 +88,8 @@ static __always_inline void conn__catch_up(struct sock *sk, struct entry *entry,
 		return;
 	entry->position[dir] += jump;
 	entry->last_ns[dir] = now;
-	loss__count(LOSS_UNSEEN_BYTES, jump);
+	if (!(entry->flags & ENTRY_SUBFLOW))
+		loss__count(LOSS_UNSEEN_BYTES, jump);
 }
 
 /* The first byte of the other direction: what passed in silence is told now. */
@@ -191,6 +192,9 @@ static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 d
 		if (!entry)
 			return;
 	}
+	/* bytes that go with the SYN, before it is answered (TCP Fast Open) */
+	if (!(entry->flags & ENTRY_CONNECTED) && family != AF_UNIX && dir == DIR_OUT)
+		entry->base_seq[DIR_OUT] = TCP(sk, write_seq) - length;
 	if (!(entry->flags & ENTRY_OPEN_SENT))
 		conn__announce(sk, entry, pid_tgid, now - 1); /* sorted before its first bytes */
 	start = entry->position[dir];

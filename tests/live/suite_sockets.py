@@ -8,6 +8,7 @@ import time
 
 import live
 from live import NEEDS, Agent, Run
+from netns import Netns
 from tool.suite import test
 
 SCRIPT = os.path.join(live.WORKLOADS, "sockets.py")
@@ -82,6 +83,51 @@ def mapped():
 @test("live/sockets_abstract", NEEDS)
 def abstract():
     both_ends("plain", port="unix:@spanprobe-test-%d" % os.getpid())
+
+
+def begin(run, mode, *kinds):
+    """Servers of a mode that is called in unusual ways, in a namespace where those are allowed."""
+    ns = Netns(run, "begin")
+    ns.sysctl("net/ipv4/tcp_fastopen", 3)
+    server = live.Proc(run, "sockets", ns.enter(sys.executable, SCRIPT, mode),
+                       {"PORT": "8080", "PYTHONUNBUFFERED": "1"})
+    live.wait_for("listening", ns.listens(8080))
+    calls = " && ".join("%s %s %s" % (sys.executable, os.path.join(live.WORKLOADS, "fronts.py"), k)
+                        for k in kinds)
+    agent = Agent(run, "--follow-children", "--pid", server.pid, "--", *ns.enter("sh", "-c", calls),
+                  env={"PORT": "8080"})
+    agent.end_with_command()
+    made, served = live.check.load_truth(agent.out), server.truth()
+    assert len(made) == len(served) == 8 * len(kinds)
+    return agent, made + served
+
+
+NAMESPACES = NEEDS + ("unshare and ip", "network namespaces")
+
+
+@test("live/sockets_fast_open", NAMESPACES)
+def fast_open():
+    with Run("sockets_fast_open") as run:
+        agent, truth = begin(run, "fast", "fast", "fast-later")
+        agent.check(truth)
+
+
+@test("live/sockets_proxy_protocol", NAMESPACES)
+def proxy_protocol():
+    with Run("sockets_proxy_protocol") as run:
+        agent, truth = begin(run, "proxied", "proxy1", "proxy2")
+        agent.check(truth)
+
+
+@test("live/sockets_mptcp", NAMESPACES + ("MPTCP",))
+def mptcp():
+    """Not followed: every byte of it is counted, and nothing is made up."""
+    with Run("sockets_mptcp") as run:
+        agent, truth = begin(run, "mptcp", "mptcp")
+        assert not agent.spans()
+        moved = sum(len(t["id"]) + len("POST /w/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody") +
+                    len("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") for t in truth)
+        assert agent.lost()["payload.unseen"] == moved, "%r instead of %d" % (agent.lost(), moved)
 
 
 @test("live/sockets_attach_race", NEEDS)

@@ -102,6 +102,7 @@ ABILITIES = {
     "network namespaces": lambda: bool(_output("unshare", "-n", "true") or
                                        subprocess.call(["unshare", "-n", "true"],
                                                        stderr=subprocess.DEVNULL) == 0),
+    "MPTCP": lambda: os.path.exists("/proc/sys/net/mptcp/enabled"),
     "IPv6 loopback": lambda: "00000000000000000000000000000001" in _read("/proc/net/if_inet6"),
     "node >= 18": lambda: _version(r"v(\d+)\.(\d+)", "node", "--version") >= (18, 0),
     "java >= 17": lambda: _version(r"(?:openjdk|java) (\d+)", "java", "--version") >= (17,),

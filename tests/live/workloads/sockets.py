@@ -18,12 +18,12 @@ PORT = os.environ["PORT"]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def listen(reuse_port=False, family=socket.AF_INET):
+def listen(reuse_port=False, family=socket.AF_INET, protocol=0):
     if not PORT.isdigit():
         s = socket.socket(socket.AF_UNIX)
         s.bind(PORT.replace("@", "\0", 1))
     else:
-        s = socket.socket(family)
+        s = socket.socket(family, socket.SOCK_STREAM, protocol)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -89,6 +89,34 @@ def thread(run, *args):
 def plain():
     """a thread per connection"""
     listener = listen()
+    while True:
+        thread(Talk(take(listener)).all)
+
+
+def fast():
+    """takes requests with the SYN"""
+    listener = listen()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+    while True:
+        thread(Talk(take(listener)).all)
+
+
+def proxied():
+    """behind a load balancer that speaks the PROXY protocol"""
+    def serve(conn):
+        talk = Talk(conn)
+        if talk.reader.exactly(6) == b"PROXY ":
+            talk.reader.until(b"\r\n")
+        else:
+            talk.reader.exactly(22)
+        talk.all()
+    listener = listen()
+    while True:
+        thread(serve, take(listener))
+
+
+def mptcp():
+    listener = listen(protocol=262)
     while True:
         thread(Talk(take(listener)).all)
 
