@@ -29,6 +29,7 @@ struct followed {
 	const struct runtime_module *module;
 	bool demands; /* holds a demand of attach */
 	unsigned int probes;
+	bool more; /* further things to read may come with further threads */
 	uint64_t since_ns;
 	uint64_t tried_ns;
 	UT_hash_handle hh;
@@ -121,6 +122,8 @@ static int install(struct runtimes *runtimes, struct followed *one, struct runti
 		return err;
 	}
 	set_state(runtimes, one, setup->more ? FOLLOW_PARTLY : FOLLOW_DONE);
+	if (one->probes && one->probes == setup->count) /* only what is read has changed */
+		return 0;
 	one->probes = setup->count;
 	return attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count, why);
 }
@@ -142,8 +145,9 @@ static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns
 	}
 	if (err == -EAGAIN && (one->state == FOLLOW_PARTLY || now_ns < one->since_ns + TRY_FOR_NS))
 		goto out;
-	if (!err && one->state == FOLLOW_PARTLY && setup.count == one->probes) {
-		if (!setup.more || now_ns > one->since_ns + TRY_FOR_NS)
+	one->more = !err && setup.more;
+	if (!err && one->state == FOLLOW_PARTLY && setup.count == one->probes && setup.more) {
+		if (now_ns > one->since_ns + TRY_FOR_NS)
 			set_state(runtimes, one, FOLLOW_DONE);
 	} else if (!err) {
 		err = install(runtimes, one, &setup, &why);
@@ -203,8 +207,12 @@ void runtimes__event(struct runtimes *runtimes, const struct event *event)
 	if (event->kind != EVENT_UNIT || unit->change != UNIT_CREATE)
 		return;
 	one = find(runtimes, event->pid);
-	if (one && one->state == FOLLOW_THREADS)
+	if (one && one->state == FOLLOW_THREADS) {
 		try(runtimes, one, clock__monotonic_ns());
+	} else if (one && one->state == FOLLOW_DONE && one->more) {
+		one->since_ns = clock__monotonic_ns();
+		set_state(runtimes, one, FOLLOW_PARTLY);
+	}
 }
 
 /* A recipe that does not fit the process reads nonsense, which the kernel side notices. */
