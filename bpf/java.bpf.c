@@ -19,26 +19,18 @@ static __always_inline __u64 probe__argument(struct pt_regs *ctx)
  * none. */
 static __always_inline __u64 java__current(struct recipe *recipe, __u64 pid_tgid, __u64 parker)
 {
-	struct parker key = { .address = parker, .pid = pid_tgid >> 32 };
 	struct thread *thread = thread__get(pid_tgid);
 	__u64 java = parker - recipe->words[JAVA_PARKER];
-	__u32 tid = pid_tgid;
 
 	if (!thread)
 		return 0;
-	if (thread->handle == java) {
+	if (thread->handle == java || java__learn(recipe, thread, pid_tgid, java)) {
 		recipe->read++;
 		return java;
 	}
-	if (!java__is_current(recipe, java)) {
-		recipe->failed++;
-		loss__count(LOSS_UNIT_READ, 1);
-		return 0;
-	}
-	thread->handle = java;
-	bpf_map_update_elem(&parkers, &key, &tid, BPF_ANY);
-	recipe->read++;
-	return java;
+	recipe->failed++;
+	loss__count(LOSS_UNIT_READ, 1);
+	return 0;
 }
 
 /* Tells the name of a class once. */
@@ -103,14 +95,21 @@ int java__unpark(struct pt_regs *ctx)
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct event_unit unpark = { .change = UNIT_UNPARK };
 	struct parker key = { .pid = pid_tgid >> 32 };
-	const __u32 *tid;
+	const struct recipe *recipe = recipe__of(key.pid, UNITS_JAVA);
+	struct thread *thread = NULL;
+	__u32 *tid;
 
-	if (!recipe__of(key.pid, UNITS_JAVA))
+	if (!recipe)
 		return 0;
 	key.address = probe__argument(ctx);
 	tid = bpf_map_lookup_elem(&parkers, &key);
-	if (tid)
+	if (tid) {
 		unpark.other_tid = *tid;
+		thread = bpf_map_lookup_elem(&threads, tid);
+	}
+	if (thread && thread->handle && recipe->words[JAVA_WORKER])
+		unpark.other_unit = JAVA_UNIT_THREAD | java__task(recipe, thread)
+							       << JAVA_UNIT_TASK_SHIFT;
 	unit__emit(pid_tgid, bpf_ktime_get_ns(), &unpark);
 	return 0;
 }
@@ -120,10 +119,24 @@ SEC("uprobe")
 int java__gc(struct pt_regs *ctx)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct recipe *recipe = recipe__of(pid_tgid >> 32, UNITS_JAVA);
 	struct event_unit gc = { .change = UNIT_GC };
 
-	if (recipe__of(pid_tgid >> 32, UNITS_JAVA))
-		unit__emit(pid_tgid, bpf_ktime_get_ns(), &gc);
+	if (!recipe)
+		return 0;
+	recipe->words[JAVA_EPOCH]++;
+	unit__emit(pid_tgid, bpf_ktime_get_ns(), &gc);
+	return 0;
+}
+
+/* gc__end: objects have moved */
+SEC("uprobe")
+int java__gc_end(struct pt_regs *ctx)
+{
+	struct recipe *recipe = recipe__of(bpf_get_current_pid_tgid() >> 32, UNITS_JAVA);
+
+	if (recipe)
+		recipe->words[JAVA_EPOCH]++;
 	return 0;
 }
 

@@ -167,8 +167,8 @@ enum unit_change {
 	UNIT_GET,  /* ... or took it out of one */
 	UNIT_PARK, /* Java: the thread is about to park; arg: class of the blocker (EVENT_NAME) or 0,
 			other_unit: the blocker's address, other_tid: bytes on the thread's stack */
-	UNIT_UNPARK, /* Java: it gives other_tid (0: not known) its permit */
-	UNIT_GC,     /* objects of the process move: addresses mean nothing any more */
+	UNIT_UNPARK, /* Java: it gives other_tid (0: not known) its permit; other_unit: that one's unit */
+	UNIT_GC,    /* objects of the process move: addresses mean nothing any more */
 	UNIT_ALLOC, /* Java: allocation interval of the thread: other_unit: its start, arg: its top */
 	UNIT_CHANGE_COUNT
 };

@@ -22,7 +22,7 @@ enum unit_kind {
 /* recipe.flags */
 #define RECIPE_WAKES 0x01 /* report UNIT_WAKE of threads that sleep in futex */
 
-#define RECIPE_WORDS 16
+#define RECIPE_WORDS 24
 
 struct recipe {
 	__u32 pid;
@@ -35,7 +35,7 @@ struct recipe {
 	__u64 failed; /* ... and those that were not what they must be */
 	__u64 asked;  /* calls of whose cause only probes could tell that are not attached yet */
 };
-SIZE_ASSERT(struct recipe, 160);
+SIZE_ASSERT(struct recipe, 224);
 
 enum recipe_go {
 	GO_TLS_G, /* fs: displacement of the g pointer */
@@ -64,11 +64,14 @@ enum recipe_node {
 	NODE_SCOPE_CONTEXT_REG, /* which argument of InternalCallbackScope is the async_context */
 };
 
-/* event.unit of Java's threads */
+/* event.unit of Java's threads: one of these in bits 0-1; above: 1 + how many tasks the thread of a
+ * ThreadPoolExecutor has ended, 0: not known, or no such thread */
 enum java_unit {
 	JAVA_UNIT_THREAD = 1,
 	JAVA_UNIT_CARRIER, /* it may carry virtual threads, one after the other */
 };
+
+#define JAVA_UNIT_TASK_SHIFT 2
 
 /* Offsets within JavaThread where not said otherwise. JAVA_PARKER 0: no parks, only java_unit. */
 enum recipe_java {
@@ -88,6 +91,13 @@ enum recipe_java {
 	JAVA_TLAB_TOP,
 	JAVA_HEAP_START, /* addresses */
 	JAVA_HEAP_END,
+	JAVA_TLS_MODULE, /* where a thread keeps its JavaThread: index of the module, 0: not known */
+	JAVA_TLS_OFFSET,  /* ... and the place within its block */
+	JAVA_TARGET,	  /* of Thread: what it runs, or what holds that: */
+	JAVA_HOLDER_TASK, /* then the place there; 0: nothing holds it */
+	JAVA_WORKER,	  /* class of ThreadPoolExecutor's workers; 0: not known (yet) */
+	JAVA_COMPLETED,	  /* of such a worker: its count of ended tasks */
+	JAVA_EPOCH,	  /* counts the times that objects have moved */
 };
 
 #define JAVA_OOP_NARROW	  0x10000 /* references are 4 bytes */

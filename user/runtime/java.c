@@ -17,47 +17,12 @@
 #include "code/insn.h"
 #include "code/memory.h"
 #include "code/usdt.h"
-#include "runtime/hotspot.h"
+#include "runtime/java.h"
 #include "runtime/module.h"
 
 #define THREADS_MAX 64 /* that are looked at for one whose class is known */
 #define SUPERS_MAX  8
 #define GC_PROBES   8
-
-enum wanted {
-	THREAD_LIST,
-	LIST_LENGTH,
-	LIST_THREADS,
-	OSTHREAD,
-	OSTHREAD_OLD,
-	OSTHREAD_ID,
-	STACK_BASE,
-	THREAD_OBJECT,
-	VTHREAD,
-	KLASS_OFFSET,
-	KLASS_NAME,
-	KLASS_SUPER,
-	SYMBOL_LENGTH,
-	SYMBOL_BODY,
-	OOP_BASE,
-	OOP_SHIFT,
-	KLASS_BASE,
-	KLASS_SHIFT,
-	OOP_BASE_OLD,
-	OOP_SHIFT_OLD,
-	KLASS_BASE_OLD,
-	KLASS_SHIFT_OLD,
-	WANTED_COUNT
-};
-
-enum flag { USE_OOPS, USE_CLASSES, USE_COMPACT, USE_G1, USE_PARALLEL, USE_SERIAL, FLAG_COUNT };
-
-struct jvm {
-	const struct image *libjvm;
-	struct hotspot_field field[WANTED_COUNT];
-	struct hotspot_flag flag[FLAG_COUNT];
-	struct recipe *recipe;
-};
 
 static uint64_t offset_of(const struct jvm *jvm, enum wanted what)
 {
@@ -186,7 +151,7 @@ static int read_forms(const struct jvm *jvm, struct buf *why)
 
 /* --- the class of threads ----------------------------------------------------------------------- */
 
-static uint64_t class_of(const struct jvm *jvm, uint64_t object)
+uint64_t java__class_of(const struct jvm *jvm, uint64_t object)
 {
 	const __u64 *words = jvm->recipe->words;
 	uint64_t at = object + words[JAVA_KLASS_OFFSET], klass = 0;
@@ -199,17 +164,38 @@ static uint64_t class_of(const struct jvm *jvm, uint64_t object)
 	return words[JAVA_KLASS_BASE] + ((uint64_t)narrow << (words[JAVA_FORMS] >> 8 & 15));
 }
 
+uint64_t java__reference(const struct jvm *jvm, uint64_t address)
+{
+	const __u64 *words = jvm->recipe->words;
+	uint64_t object = 0;
+	uint32_t narrow = 0;
+
+	if (!(words[JAVA_FORMS] & JAVA_OOP_NARROW))
+		return memory__word(jvm->libjvm->pid, address, &object) ? 0 : object;
+	if (memory__read(jvm->libjvm->pid, address, &narrow, sizeof(narrow)) || !narrow)
+		return 0;
+	return words[JAVA_OOP_BASE] + ((uint64_t)narrow << (words[JAVA_FORMS] & 7));
+}
+
+uint64_t java__thread_object(const struct jvm *jvm, uint64_t java)
+{
+	uint32_t pid = jvm->libjvm->pid;
+	uint64_t handle = 0, object = 0;
+
+	if (memory__word(pid, java + offset_of(jvm, THREAD_OBJECT), &handle) || !handle ||
+	    memory__word(pid, handle, &object))
+		return 0;
+	return object;
+}
+
 /* The class java.lang.Thread, by the superclasses of that JavaThread's object; 0: not found. */
 static uint64_t thread_class(const struct jvm *jvm, uint64_t java)
 {
 	uint32_t pid = jvm->libjvm->pid;
-	uint64_t handle = 0, object = 0, klass;
+	uint64_t object = java__thread_object(jvm, java), klass;
 	char name[HOTSPOT_NAME];
 
-	if (memory__word(pid, java + offset_of(jvm, THREAD_OBJECT), &handle) || !handle ||
-	    memory__word(pid, handle, &object) || !object)
-		return 0;
-	klass = class_of(jvm, object);
+	klass = object ? java__class_of(jvm, object) : 0;
 	for (int i = 0; i < SUPERS_MAX && klass; i++) {
 		if (hotspot__class_name(jvm->libjvm, klass, name, sizeof(name)))
 			return 0;
@@ -221,7 +207,7 @@ static uint64_t thread_class(const struct jvm *jvm, uint64_t java)
 	return 0;
 }
 
-static int find_blocker(const struct jvm *jvm, struct buf *why)
+static int find_blocker(struct jvm *jvm, struct buf *why)
 {
 	uint64_t list = 0, threads = 0, java = 0, klass = 0;
 	uint32_t pid = jvm->libjvm->pid, count = 0, at = 0;
@@ -247,6 +233,9 @@ static int find_blocker(const struct jvm *jvm, struct buf *why)
 		return -ENOTSUP;
 	}
 	jvm->recipe->words[JAVA_PARK_BLOCKER] = at;
+	jvm->thread_class = klass;
+	jvm->threads = threads;
+	jvm->thread_count = count;
 	return 0;
 }
 
@@ -355,6 +344,8 @@ static int add_probes(const struct jvm *jvm, struct runtime_setup *setup, struct
 		err = add_usdt(jvm->libjvm, setup, "java__unpark", "thread__unpark", &unpark, why);
 	if (!err)
 		err = add_usdt(jvm->libjvm, setup, "java__gc", "gc__begin", NULL, why);
+	if (!err)
+		err = add_usdt(jvm->libjvm, setup, "java__gc_end", "gc__end", NULL, why);
 	if (err)
 		return err;
 	err = find_parker(jvm->libjvm, &park, &jvm->recipe->words[JAVA_PARKER]);
@@ -405,6 +396,8 @@ static int java__prepare(const struct process *process, struct runtime_setup *re
 		err = find_blocker(&jvm, why);
 	if (!err)
 		err = add_probes(&jvm, ret, why);
+	if (!err)
+		ret->more = !java__find_tasks(&jvm);
 	if (err && err != -EAGAIN && err != -ESRCH) {
 		fall_back(&jvm, ret, why);
 		buf__clear(why);
