@@ -172,7 +172,6 @@ def measure(case, scale=SHORT, agent_args=()):
         program = case.start(run, down)
         pids = case.pids(program)
         agent = live.Agent(run, *[x for pid in pids for x in ("--pid", pid)], *agent_args)
-        time.sleep(case.settle)
         begun = time.time() * 1000
         drive(run, case, program.port, scale)
         ended = {t["id"] for t in program.truth()}

@@ -14,7 +14,7 @@ from tool import suite
 
 BUILT = os.path.join(suite.BUILD, "truth")
 WORKLOADS = os.path.join(HERE, "workloads")
-BG = 7
+BG = "7"
 
 
 # --- what is called ---------------------------------------------------------------------------------
@@ -51,30 +51,30 @@ def postgres(run):
 # --- the programs of workloads/ -----------------------------------------------------------------------
 
 
-def settings(how, pool, bg=BG):
-    return {"HOW": how, "POOL": str(pool), "BG": str(bg)}
+def settings(how, pool):
+    return {"HOW": how, "POOL": str(pool), "BG": BG}
 
 
-def node(version, how, pool=100, bg=BG):
+def node(version, how, pool=100):
     binary = "node" if version == "own" else os.path.join(
         BUILT, "node/node_modules/node%s/bin/node" % version)
 
     def start(run, down):
-        env = dict(settings(how, pool, bg), NODE_PATH=os.path.join(BUILT, "node/node_modules"))
+        env = dict(settings(how, pool), NODE_PATH=os.path.join(BUILT, "node/node_modules"))
         return run.server("node", [binary, os.path.join(WORKLOADS, "node.js")], down, env)
     return start
 
 
-def python(version, argv, how, pool=100, bg=BG):
+def python(version, argv, how, pool=100):
     argv = [os.path.join(BUILT, "python-%s/bin/python3" % version)] + argv
 
     def start(run, down):
-        return run.server("python", argv, down, settings(how, pool, bg), cwd=WORKLOADS)
+        return run.server("python", argv, down, settings(how, pool), cwd=WORKLOADS)
     return start
 
 
-def loop(version, server, kind, how, pool=100, bg=BG):
-    return python(version, ["python_async.py", server, kind], how, pool, bg)
+def loop(version, server, kind, how, pool=100):
+    return python(version, ["python_async.py", server, kind], how, pool)
 
 
 def gunicorn(version, worker, how, pool=100):

@@ -17,14 +17,22 @@
 
 enum class { FUTURE = 0x100, TASK = 0x200, EXCHANGE = 0x300, QUEUE = 0x400, LOCK = 0x500 };
 
+#define TIDS 128
+
 static struct conn in[4], out[8];
 static uint64_t kind_of_unit = JAVA_UNIT_THREAD;
+static uint64_t tasks[TIDS]; /* 1 + the tasks that the pool's worker has ended; 0: no worker */
+
+static uint64_t unit_of(uint32_t tid)
+{
+	return kind_of_unit | tasks[tid % TIDS] << JAVA_UNIT_TASK_SHIFT;
+}
 
 static struct stamp stamp(uint64_t ns, uint32_t tid)
 {
 	struct stamp at = stamp_of(ns, PID, tid);
 
-	at.unit = kind_of_unit;
+	at.unit = unit_of(tid);
 	return at;
 }
 
@@ -36,7 +44,7 @@ static void unit(struct trees *t, enum unit_change change, uint64_t ns, uint32_t
 	};
 
 	event.event = (struct event){
-		.kind = EVENT_UNIT, .pid = PID, .tid = tid, .time_ns = ns, .unit = kind_of_unit
+		.kind = EVENT_UNIT, .pid = PID, .tid = tid, .time_ns = ns, .unit = unit_of(tid)
 	};
 	attribute__event(t->attribute, &event.event);
 }
@@ -65,6 +73,8 @@ static int setup(void **state)
 	struct trees *t = trees__new();
 
 	kind_of_unit = JAVA_UNIT_THREAD;
+	memset(tasks, 0, sizeof(tasks));
+	tasks[W] = tasks[V] = 1;
 	for (int i = 0; i < 4; i++)
 		in[i] = make_conn(100 + i, true);
 	for (int i = 0; i < 8; i++)
@@ -118,7 +128,7 @@ static void dial(struct trees *t, int conn, uint64_t ns, uint32_t tid)
 					.time_ns = ns,
 					.pid = PID,
 					.tid = tid,
-					.unit = kind_of_unit };
+					.unit = unit_of(tid) };
 	attribute__event(t->attribute, &connect.event);
 }
 
@@ -129,7 +139,14 @@ static void park(struct trees *t, uint64_t ns, uint32_t tid, enum class class)
 
 static void unpark(struct trees *t, uint64_t ns, uint32_t waker, uint32_t woken)
 {
-	unit(t, UNIT_UNPARK, ns, waker, woken, 0, 0);
+	unit(t, UNIT_UNPARK, ns, waker, woken, unit_of(woken), 0);
+}
+
+/* The task is over, and the thread waits for the next one. */
+static void end_task(struct trees *t, uint64_t ns, uint32_t tid, enum class class)
+{
+	tasks[tid]++;
+	park(t, ns, tid, class);
 }
 
 static void finish(struct trees *t)
@@ -186,21 +203,29 @@ static void result_of_a_pool(void **state)
 {
 	struct trees *t = *state;
 
-	park(t, 5, H, QUEUE);
-	unpark(t, 7, W, 0);
+	park(t, 5, W, QUEUE);
 	request(t, 0, 10, H);
 	unpark(t, 11, H, W);
-	park(t, 12, H, FUTURE);
-	call(t, 0, 13, W);
-	result(t, 0, 14, W);
-	unpark(t, 15, W, H);
-	park(t, 16, H, TASK);
-	call(t, 0, 17, V);
-	result(t, 0, 18, V);
-	unpark(t, 19, V, H);
+	call(t, 0, 12, W);
+	result(t, 0, 13, W);
+	call(t, 1, 14, W);
+	result(t, 1, 15, W);
+	park(t, 16, H, FUTURE);
+	unpark(t, 17, W, H);
+	call(t, 2, 18, W); /* of the same task, after all */
+	end_task(t, 19, W, QUEUE);
+	park(t, 20, H, TASK);
+	call(t, 0, 21, V);
+	result(t, 0, 22, V);
+	unpark(t, 23, V, H);
+	tasks[V]++;
+	call(t, 3, 24, V); /* of the next one */
 	finish(t);
-	assert_parent(t, 0, 13, 0, 10, PARENT_BY_PARK);
-	assert_parent(t, 0, 17, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 0, 12, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 1, 14, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 2, 18, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 0, 21, 0, 10, PARENT_BY_PARK);
+	assert_root(t, 3, 24, ROOT_WHY_EXPIRED);
 }
 
 static void nobody_waits(void **state)
@@ -208,83 +233,150 @@ static void nobody_waits(void **state)
 	struct trees *t = *state;
 
 	park(t, 5, W, QUEUE);
-	request(t, 0, 10, H);
-	call(t, 0, 11, W);
+	call(t, 0, 8, W);
+	request(t, 0, 10, H); /* after the call began */
+	park(t, 11, H, FUTURE);
 	result(t, 0, 12, W);
-	park(t, 13, H, FUTURE); /* after the answer */
-	unpark(t, 14, W, H);
+	unpark(t, 13, W, H);
+	end_task(t, 14, W, QUEUE);
 	call(t, 1, 20, W);
-	request(t, 1, 21, G); /* after the call began */
-	park(t, 22, G, FUTURE);
-	result(t, 1, 23, W);
-	unpark(t, 24, W, G);
+	result(t, 1, 21, W);
+	park(t, 22, H, LOCK); /* waits for no result */
+	unpark(t, 23, W, H);
+	end_task(t, 24, W, QUEUE);
 	call(t, 2, 30, W);
-	park(t, 31, H, LOCK); /* waits for no result */
+	park(t, 31, G, FUTURE); /* has no request, and is no task */
 	result(t, 2, 32, W);
-	unpark(t, 33, W, H);
+	unpark(t, 33, W, G);
+	end_task(t, 34, W, QUEUE);
 	call(t, 3, 40, W);
-	park(t, 41, V, FUTURE); /* has no request */
-	result(t, 3, 42, W);
-	unpark(t, 43, W, V);
+	park(t, 41, H, FUTURE);
+	answer(t, 0, 42, S);
+	unpark(t, 43, W, H); /* answered meanwhile */
+	end_task(t, 44, W, QUEUE);
 	finish(t);
 	for (int i = 0; i < 4; i++)
-		assert_root(t, i, (uint64_t[]){ 11, 20, 30, 40 }[i], ROOT_WHY_EXPIRED);
+		assert_root(t, i, (uint64_t[]){ 8, 20, 30, 40 }[i], ROOT_WHY_EXPIRED);
 }
 
-static void answered_meanwhile(void **state)
+/* The worker takes the next task with no sign of it, and that one completes something else. */
+static void next_task(void **state)
 {
 	struct trees *t = *state;
 
 	park(t, 5, W, QUEUE);
 	request(t, 0, 10, H);
-	park(t, 11, H, FUTURE);
-	call(t, 0, 12, W);
-	result(t, 0, 13, W);
-	answer(t, 0, 14, V);
-	unpark(t, 15, W, H);
+	request(t, 1, 11, G);
+	park(t, 12, G, FUTURE);
+	call(t, 0, 13, W); /* for H, who does not wait */
+	result(t, 0, 14, W);
+	tasks[W]++;
+	unpark(t, 15, W, G);
+	end_task(t, 16, W, QUEUE);
 	finish(t);
-	assert_root(t, 0, 12, ROOT_WHY_EXPIRED);
+	assert_root(t, 0, 13, ROOT_WHY_EXPIRED);
 }
 
-/* What a thread has read is forgotten once it waits for work, calls again, or serves. */
-static void old_results(void **state)
+/* A task that completes futures of two requests, or never ends, has calls for anybody. */
+static void tasks_for_many(void **state)
 {
 	struct trees *t = *state;
 
 	park(t, 5, W, QUEUE);
 	request(t, 0, 10, H);
+	request(t, 1, 11, G);
+	park(t, 12, H, FUTURE);
+	park(t, 13, G, FUTURE);
+	call(t, 0, 14, W);
+	result(t, 0, 15, W);
+	unpark(t, 16, W, H);
+	unpark(t, 17, W, G);
+	end_task(t, 18, W, QUEUE);
+	call(t, 1, 20, V);
+	result(t, 1, 21, V);
+	park(t, 22, H, FUTURE);
+	unpark(t, 23, V, H);
+	call(t, 2, 24, V);
+	result(t, 2, 25, V);
+	park(t, 26, V, QUEUE); /* in the middle of it */
+	call(t, 3, 30, S);     /* a thread whose tasks are not known */
+	result(t, 3, 31, S);
+	park(t, 32, H, FUTURE);
+	unpark(t, 33, S, H);
+	park(t, 34, S, QUEUE);
+	finish(t);
+	for (int i = 0; i < 4; i++)
+		assert_root(t, i, (uint64_t[]){ 14, 20, 24, 30 }[i], ROOT_WHY_EXPIRED);
+}
+
+/* A task waits for another one: what that has called is its own, too. */
+static void task_of_a_task(void **state)
+{
+	struct trees *t = *state;
+
+	park(t, 5, W, QUEUE);
+	park(t, 6, V, QUEUE);
+	request(t, 0, 10, H);
 	park(t, 11, H, FUTURE);
 	call(t, 0, 12, W);
-	result(t, 0, 13, W);
-	park(t, 14, W, QUEUE);
-	unpark(t, 15, W, H);
+	park(t, 13, W, TASK);
+	call(t, 1, 14, V);
+	unpark(t, 15, V, W);
+	end_task(t, 16, V, QUEUE);
+	unpark(t, 17, W, H);
+	end_task(t, 18, W, QUEUE);
 	park(t, 20, H, FUTURE);
-	call(t, 1, 21, W);
-	result(t, 1, 22, W);
-	call(t, 2, 23, W);
-	unpark(t, 24, W, H);
-	park(t, 30, H, FUTURE);
-	result(t, 2, 31, W);
-	request(t, 1, 32, W);
-	answer(t, 1, 33, W);
-	unpark(t, 34, W, H);
+	call(t, 2, 21, W);
+	park(t, 22, W, TASK);
+	call(t, 3, 23, V);
+	unpark(t, 24, V, W);
+	unpark(t, 25, W, H);
+	end_task(t, 26, W, QUEUE);
+	end_task(t, 27, V, QUEUE); /* the other one has ended before */
 	finish(t);
-	assert_root(t, 0, 12, ROOT_WHY_EXPIRED);
-	assert_root(t, 1, 21, ROOT_WHY_EXPIRED);
-	assert_root(t, 2, 23, ROOT_WHY_EXPIRED);
+	assert_parent(t, 0, 12, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 1, 14, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 2, 21, 0, 10, PARENT_BY_PARK);
+	assert_root(t, 3, 23, ROOT_WHY_EXPIRED);
+}
+
+static void thread_per_task(void **state)
+{
+	struct trees *t = *state;
+
+	request(t, 0, 10, H);
+	park(t, 11, H, FUTURE);
+	unit(t, UNIT_CREATE, 12, G, 77, 0, 0);
+	call(t, 0, 13, 77);
+	result(t, 0, 14, 77);
+	unpark(t, 15, 77, H);
+	unit(t, UNIT_EXIT, 16, 77, 0, 0, 0);
+	unit(t, UNIT_CREATE, 20, G, 78, 0, 0);
+	park(t, 21, H, FUTURE);
+	call(t, 1, 22, 78);
+	park(t, 23, 78, QUEUE); /* a worker of some pool */
+	call(t, 2, 24, 78);
+	unpark(t, 25, 78, H);
+	unit(t, UNIT_EXIT, 26, 78, 0, 0, 0);
+	finish(t);
+	assert_parent(t, 0, 13, 0, 10, PARENT_BY_PARK);
+	assert_root(t, 1, 22, ROOT_WHY_EXPIRED);
+	assert_root(t, 2, 24, ROOT_WHY_EXPIRED);
 }
 
 static void late_answer(void **state)
 {
 	struct trees *t = *state;
 
-	park(t, 5, W, QUEUE);
+	park(t, 5, W, EXCHANGE);
 	request(t, 0, 10, H);
 	park(t, 11, H, FUTURE);
-	call(t, 0, 12, W);
-	unpark(t, 15, W, V);
-	result(t, 0, 14, W); /* was read before that unpark, and is known late */
-	unpark(t, 16, W, H);
+	call(t, 0, 12, V);
+	unpark(t, 15, S, V);
+	result(t, 0, 14, S); /* was read before that unpark, and is known late */
+	unpark(t, 16, S, W);
+	unpark(t, 17, W, H);
+	end_task(t, 18, W, EXCHANGE);
 	finish(t);
 	assert_root(t, 0, 12, ROOT_WHY_EXPIRED);
 }
@@ -301,18 +393,19 @@ static void selector(void **state)
 	park(t, 12, H, FUTURE);
 	unpark(t, 13, S, W);
 	call(t, 0, 14, W); /* the first one of the connection */
-	park(t, 15, W, EXCHANGE);
+	end_task(t, 15, W, EXCHANGE);
 	result(t, 0, 16, S);
 	unpark(t, 17, S, W);
 	unpark(t, 18, W, H);
-	park(t, 20, W, EXCHANGE);
+	end_task(t, 20, W, EXCHANGE);
 	unpark(t, 21, S, W);
 	call(t, 0, 22, W);
-	park(t, 23, W, EXCHANGE);
+	end_task(t, 23, W, EXCHANGE);
 	park(t, 24, H, FUTURE);
 	result(t, 0, 25, S);
 	unpark(t, 26, S, W);
 	unpark(t, 27, W, H);
+	end_task(t, 28, W, EXCHANGE);
 	finish(t);
 	assert_parent(t, 0, 14, 0, 10, PARENT_BY_CONNECT);
 	assert_parent(t, 0, 22, 0, 10, PARENT_BY_PARK);
@@ -328,14 +421,30 @@ static void handed_before_the_park(void **state)
 	unpark(t, 12, S, W);
 	call(t, 0, 13, W);
 	result(t, 0, 14, S);
+	tasks[W]++;
 	unpark(t, 15, S, W);
 	park(t, 16, W, EXCHANGE); /* returns at once */
 	unpark(t, 17, W, H);
+	tasks[W]++;
+	call(t, 0, 20, V);
+	tasks[V]++;
+	call(t, 1, 21, V);
+	result(t, 0, 22, S);
+	unpark(t, 23, S, W); /* it will not park at all, nor unpark anybody */
+	tasks[W]++;
+	park(t, 24, W, EXCHANGE);
+	park(t, 25, H, FUTURE);
+	result(t, 1, 26, S);
+	unpark(t, 27, S, W);
+	unpark(t, 28, W, H);
+	end_task(t, 29, W, EXCHANGE);
 	finish(t);
 	assert_parent(t, 0, 13, 0, 10, PARENT_BY_PARK);
+	assert_root(t, 0, 20, ROOT_WHY_EXPIRED);
+	assert_parent(t, 1, 21, 0, 10, PARENT_BY_PARK);
 }
 
-/* W has an answer in hand and takes another one unseen: the selector's was not handed to anybody. */
+/* W has an answer in hand and takes another one unseen, since it spins: that is its next task. */
 static void spinning_worker(void **state)
 {
 	struct trees *t = *state;
@@ -345,39 +454,53 @@ static void spinning_worker(void **state)
 	request(t, 0, 10, H);
 	request(t, 1, 11, G);
 	call(t, 0, 12, V);
+	tasks[V]++;
 	call(t, 1, 13, V);
-	park(t, 14, G, FUTURE); /* H does not wait */
-	result(t, 0, 15, S);
-	unpark(t, 16, S, W);
-	result(t, 1, 17, S); /* goes to W, which spins */
-	unpark(t, 18, W, G);
-	call(t, 2, 20, V);
-	park(t, 21, G, FUTURE);
-	unpark(t, 22, S, W);
-	result(t, 2, 23, S);
-	unpark(t, 24, S, V);
-	result(t, 3, 25, S); /* an answer to nothing */
-	unpark(t, 26, V, G);
+	end_task(t, 14, V, EXCHANGE);
+	park(t, 15, G, FUTURE); /* H does not wait */
+	result(t, 0, 16, S);
+	unpark(t, 17, S, W);
+	result(t, 1, 18, S);
+	tasks[W]++;
+	unpark(t, 19, W, G);
+	end_task(t, 20, W, EXCHANGE);
 	finish(t);
 	assert_root(t, 0, 12, ROOT_WHY_EXPIRED);
 	assert_root(t, 1, 13, ROOT_WHY_EXPIRED);
-	assert_parent(t, 2, 20, 1, 11, PARENT_BY_PARK);
 }
 
 static void made_for_the_result(void **state)
 {
 	struct trees *t = *state;
 
-	park(t, 5, V, QUEUE);
+	park(t, 5, W, EXCHANGE);
 	request(t, 0, 10, H);
 	park(t, 11, H, FUTURE);
 	call(t, 0, 12, V);
 	result(t, 0, 13, S);
-	unit(t, UNIT_CREATE, 14, S, W, 0, 0);
+	unpark(t, 14, S, W);
 	unit(t, UNIT_CREATE, 15, W, 77, 0, 0);
-	unpark(t, 16, 77, H);
+	end_task(t, 16, W, EXCHANGE);
+	unpark(t, 17, 77, H);
+	unit(t, UNIT_EXIT, 18, 77, 0, 0, 0);
+	call(t, 1, 20, V);
+	result(t, 1, 21, S);
+	unit(t, UNIT_CREATE, 22, S, 78, 0, 0); /* a pool's new worker */
+	tasks[78] = 1;
+	park(t, 23, H, FUTURE);
+	unpark(t, 24, 78, H);
+	end_task(t, 25, 78, EXCHANGE);
+	call(t, 2, 30, V);
+	result(t, 2, 31, S);
+	unit(t, UNIT_CREATE, 32, S, 79, 0, 0);
+	tasks[79] = 2; /* its first task has passed unseen */
+	park(t, 33, H, FUTURE);
+	unpark(t, 34, 79, H);
+	end_task(t, 35, 79, EXCHANGE);
 	finish(t);
 	assert_parent(t, 0, 12, 0, 10, PARENT_BY_PARK);
+	assert_parent(t, 1, 20, 0, 10, PARENT_BY_PARK);
+	assert_root(t, 2, 30, ROOT_WHY_EXPIRED);
 }
 
 /* --- whose thread is it ----------------------------------------------------------------------------- */
@@ -473,13 +596,34 @@ static void objects_moved(void **state)
 	assert_parent(t, 1, 17, 0, 15, PARENT_BY_THREAD);
 }
 
+/* Another task of a pool: the request of the one before is for others to answer. */
+static void task_left_open(void **state)
+{
+	struct trees *t = *state;
+
+	park(t, 5, W, QUEUE);
+	request(t, 0, 10, W);
+	call(t, 0, 11, W);
+	park(t, 12, W, QUEUE); /* in the middle of it */
+	call(t, 0, 13, W);
+	tasks[W]++;
+	call(t, 1, 14, W);
+	request(t, 1, 15, W);
+	call(t, 2, 16, W);
+	finish(t);
+	assert_parent(t, 0, 11, 0, 10, PARENT_BY_THREAD);
+	assert_parent(t, 0, 13, 0, 10, PARENT_BY_THREAD);
+	assert_root(t, 1, 14, ROOT_WHY_EXPIRED);
+	assert_parent(t, 2, 16, 1, 15, PARENT_BY_THREAD);
+}
+
 static void answered_elsewhere(void **state)
 {
 	struct trees *t = *state;
 
 	request(t, 0, 10, H);
 	call(t, 0, 11, H);
-	answer(t, 0, 12, W);
+	answer(t, 0, 12, G);
 	request(t, 0, 20, H);
 	call(t, 1, 21, H);
 	finish(t);
@@ -504,6 +648,7 @@ static void lost_events(void **state)
 	park(t, 16, G, FUTURE);
 	unpark(t, 17, W, H);
 	unpark(t, 18, W, G);
+	end_task(t, 19, W, QUEUE);
 	finish(t);
 	assert_root(t, 0, 12, ROOT_WHY_EXPIRED);
 }
@@ -521,7 +666,7 @@ static void anything(void **state)
 		int conn = (int)((dice >> 16) % 4);
 
 		ns += 1 + dice % 3;
-		switch (dice % 11) {
+		switch (dice % 12) {
 		case 0:
 			request(t, conn, ns, tid);
 			break;
@@ -550,6 +695,9 @@ static void anything(void **state)
 			unit(t, (dice >> 12) % UNIT_CHANGE_COUNT, ns, tid, (dice >> 12) % 9, dice,
 			     UNITS_JAVA);
 			break;
+		case 10:
+			tasks[tid] += dice >> 12 & 1;
+			break;
 		default:
 			name(t, classes[(dice >> 12) % 6],
 			     dice & 4096 ? "java/util/concurrent/FutureTask" : "x");
@@ -566,8 +714,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(own_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(result_of_a_pool, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_waits, setup, teardown),
-		cmocka_unit_test_setup_teardown(answered_meanwhile, setup, teardown),
-		cmocka_unit_test_setup_teardown(old_results, setup, teardown),
+		cmocka_unit_test_setup_teardown(next_task, setup, teardown),
+		cmocka_unit_test_setup_teardown(tasks_for_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(task_of_a_task, setup, teardown),
+		cmocka_unit_test_setup_teardown(thread_per_task, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(selector, setup, teardown),
 		cmocka_unit_test_setup_teardown(handed_before_the_park, setup, teardown),
@@ -578,6 +728,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(workers_and_loops, setup, teardown),
 		cmocka_unit_test_setup_teardown(gone_home, setup, teardown),
 		cmocka_unit_test_setup_teardown(objects_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(task_left_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(answered_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(anything, setup, teardown),

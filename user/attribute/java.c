@@ -2,20 +2,20 @@
 /*
  * Java: threads, and who unparks whom. A thread that has read a request and has not answered it
  * works for that one (threads.c); a thread without one works for somebody else, or for nobody, and
- * its call is held until the result shows for whom:
+ * its call is held until it shows for whom:
  *
- *     who has read the answer to a call and then unparks a thread that waits for a result (a future
- *     of java.util.concurrent) since before that answer came, and that has an open request since
- *     before the call began, has worked for that request.
+ *     a task that unparks a thread which waits for a result (a future of java.util.concurrent) has
+ *     completed that; when it has completed the futures of one request only by the time it ends,
+ *     all its calls were made for that request.
+ *
+ * Where a task ends is told by the pool's own count (java.h). Without that nothing is concluded: a
+ * worker takes the next task without any sign of it, and that one may complete a future, too.
+ * What the queue of a pool hands over is not looked at either: busy workers take tasks with no
+ * unpark at all, and idle ones wake each other.
  *
  * The answer may be read by another thread than the one that completes the future: the selector of
- * java.net.http hands it to a worker through a SynchronousQueue, and an unpark of a thread that
- * waits in one is that hand-over, one to one. It goes unseen when the worker spins instead of
- * waiting; then a worker may complete the future of another answer than the one it was handed last,
- * so nothing is concluded as long as a selector has an answer that it has not handed to anybody.
- *
- * What queues hand over is not looked at: busy workers take tasks with no unpark at all, and idle
- * ones wake each other.
+ * java.net.http hands it to a worker through a SynchronousQueue. An unpark of a thread that waits in
+ * one is that hand-over, one to one; it is for the worker's next task.
  */
 #include "attribute/java.h"
 
@@ -41,7 +41,7 @@ static struct verdict own_request(struct unit *unit, const struct jthread *threa
 
 	if (!request)
 		return verdict;
-	if (request->runtime_unit != JAVA_UNIT_THREAD) /* virtual threads take turns on it */
+	if ((request->runtime_unit & 3) != JAVA_UNIT_THREAD) /* virtual threads take turns on it */
 		return verdict_root(ROOT_WHY_RUNTIME);
 	if (thread && thread->unsure)
 		return verdict_root(ROOT_WHY_DOUBT);
@@ -52,17 +52,50 @@ static struct verdict own_request(struct unit *unit, const struct jthread *threa
 	return verdict;
 }
 
+/* The thread has gone from its request without an answer: others will give that. */
+static void leave_request(struct group *group, struct unit *unit)
+{
+	if (unit->open == 1 && unit->cur && unit->cur->unit == unit)
+		request__move(unit->cur, NULL);
+	unit__turn(group->units, unit, TURN_NONE, NULL);
+}
+
+/* The thread does something while its unit is that one; NULL: without memory. */
+static struct jthread *jthread__at(struct group *group, uint32_t tid, uint64_t unit_now,
+				   uint64_t ns)
+{
+	struct jthread *thread = java__of(group) ? jthread__get(group, tid) : NULL;
+	struct unit *unit;
+
+	if (!thread || ns < thread->seen_ns)
+		return thread; /* known late */
+	thread->seen_ns = ns;
+	if (unit_now == thread->task.unit || (!junit__has_task(unit_now) && thread->task.unit))
+		return thread;
+	if (junit__has_task(thread->task.unit)) {
+		jtask__end(group, &thread->task);
+		unit = group__unit(group, tid);
+		if (unit && unit->open && unit->cur && unit->cur->runtime_unit == thread->task.unit)
+			leave_request(group, unit);
+	} else if (unit_now >> JAVA_UNIT_TASK_SHIFT > 1) {
+		jtask__clear(group, &thread->task); /* not what it was made for */
+	}
+	jthread__set_result(group, thread, NULL);
+	thread->task.unit = unit_now;
+	thread->task.whole &= !junit__has_task(unit_now);
+	return thread;
+}
+
 static void java__request(struct unit *unit, struct request *request, const struct stamp *at)
 {
-	struct java *java = java__of(unit->group);
-	struct jthread *thread = java ? jthread__get(unit->group, unit->tid) : NULL;
+	struct jthread *thread = jthread__at(unit->group, unit->tid, at->unit, at->ns);
 
 	if (!thread)
 		return;
 	thread->parked = false;
 	if (unit->open == 1)
 		thread->unsure = false;
-	jthread__set_result(unit->group, thread, NULL, 0);
+	jthread__set_result(unit->group, thread, NULL);
 }
 
 /* Whoever answers what another thread has read: requests move between threads, and what a thread
@@ -76,44 +109,42 @@ static void java__answered(struct unit *unit, struct request *request, const str
 static struct verdict java__who(struct unit *unit, const struct call_site *site)
 {
 	struct group *group = unit->group;
-	struct java *java = java__of(group);
-	struct jthread *thread = java ? jthread__get(group, unit->tid) : NULL;
+	struct jthread *thread = jthread__at(group, unit->tid, site->at->unit, site->at->ns);
 	struct verdict verdict = own_request(unit, thread);
 
 	if (!thread)
 		return verdict;
 	thread->parked = false;
-	jthread__set_result(group, thread, NULL, 0);
+	jthread__set_result(group, thread, NULL);
 	if (verdict.request && site->connecting)
 		verdict.by = PARENT_BY_CONNECT;
-	if (verdict.request || verdict.why != ROOT_WHY_NO_REQUEST || !java->parks)
+	if (verdict.request || verdict.why != ROOT_WHY_NO_REQUEST || !java__of(group)->parks)
 		return verdict;
 	hold__unref(group->units, thread->call);
 	thread->call = hold__new();
-	if (thread->call) {
-		thread->call->begun_ns = site->at->ns;
-		verdict = (struct verdict){ .why = ROOT_WHY_EXPIRED, .hold = thread->call };
-	}
-	return verdict;
+	if (!thread->call)
+		return verdict;
+	thread->call->begun_ns = site->at->ns;
+	if (!site->connecting && jtask__known(&thread->task) &&
+	    (site->at->unit == thread->task.unit || thread->task.whole))
+		jtask__add(group, &thread->task, thread->call);
+	return (struct verdict){ .why = ROOT_WHY_EXPIRED, .hold = thread->call };
 }
 
 static void java__response(struct unit *unit, struct request *owner, const struct call_site *site)
 {
 	struct group *group = unit->group;
-	struct java *java = java__of(group);
-	struct jthread *thread = java ? jthread__get(group, unit->tid) : NULL;
+	struct jthread *thread = jthread__at(group, unit->tid, site->at->unit, site->at->ns);
 
 	if (!thread)
 		return;
 	thread->parked = false;
 	if (site->at->ns <= thread->unpark_ns)
 		return; /* known late: it has gone on since */
-	if (thread->selector && thread->result && thread->result_read &&
-	    thread->result != site->hold)
-		java->spun_ns = site->at->ns;
-	jthread__set_result(group, thread, site->complete ? site->hold : NULL, site->at->ns);
-	thread->result_read = true;
-	thread->result_since_ns = site->at->ns;
+	/* in a pool's task it is the task's own call, or nothing that we know of */
+	jthread__set_result(group, thread,
+			    site->complete && !junit__has_task(thread->task.unit) ? site->hold :
+										    NULL);
 }
 
 /* --- parks ---------------------------------------------------------------------------------------- */
@@ -123,91 +154,82 @@ static void java__response(struct unit *unit, struct request *owner, const struc
 
 static void go_idle(struct group *group, struct jthread *thread, const struct event_unit *park)
 {
-	struct units *units = group->units;
 	struct unit *unit = group__unit(group, thread->tid);
 	bool shallow = park->other_tid <= HOME_DEPTH;
 
-	jthread__set_result(group, thread, NULL, 0);
+	jthread__set_result(group, thread, NULL);
+	if (!junit__has_task(thread->task.unit)) { /* a pool of another kind, as it seems */
+		jtask__clear(group, &thread->task);
+		thread->task.whole = false;
+	}
 	if (!unit || !unit->open) {
 		if (shallow) {
 			thread->home = park->other_unit;
 			thread->worker = true;
 		}
 		if (unit)
-			unit__turn(units, unit, TURN_NONE, NULL);
-	} else if (shallow && thread->home && thread->home == park->other_unit) {
-		/* back in its pool without an answer: others will give that */
-		if (unit->open == 1 && unit->cur && unit->cur->unit == unit)
-			request__move(unit->cur, NULL);
-		unit__turn(units, unit, TURN_NONE, NULL);
-	} else if (shallow && !thread->home) {
+			unit__turn(group->units, unit, TURN_NONE, NULL);
+	} else if (junit__has_task(thread->task.unit) || !shallow) {
+		return; /* it waits for something in the middle of its task */
+	} else if (thread->home && thread->home == park->other_unit) {
+		leave_request(group, unit);
+	} else if (!thread->home) {
 		thread->unsure = true;
 	}
 }
 
-static void on_park(struct group *group, struct java *java, const struct event_unit *park)
+static void on_park(struct group *group, const struct event_unit *park)
 {
-	struct jthread *thread = jthread__get(group, park->event.tid);
+	struct jthread *thread =
+		jthread__at(group, park->event.tid, park->event.unit, park->event.time_ns);
+	struct java *java = group->state;
 
-	java->parks = true;
 	if (!thread)
 		return;
+	java->parks = true;
 	thread->blocker = java__blocker(java, park->arg);
 	thread->parked = true;
-	thread->park_ns = park->event.time_ns;
-	if (thread->blocker != BLOCKER_IDLE && thread->blocker != BLOCKER_EXCHANGE)
-		return;
-	if (thread->blocker == BLOCKER_EXCHANGE && thread->handed) /* it will not sleep */
-		thread->parked = false;
-	else
+	if (thread->blocker == BLOCKER_IDLE || thread->blocker == BLOCKER_EXCHANGE)
 		go_idle(group, thread, park);
-	thread->handed = false;
 }
 
-/* A worker has been handed an answer; since then another one may have come to it unseen. */
-static bool may_be_anothers(const struct java *java, const struct jthread *waker)
-{
-	const struct jthread *other;
-
-	if (waker->result_read)
-		return false;
-	if (java->spun_ns > waker->result_since_ns)
-		return true;
-	for (other = java->threads; other; other = other->hh.next) {
-		if (other != waker && other->selector && other->result && other->result_read &&
-		    other->result_since_ns > waker->result_since_ns)
-			return true;
-	}
-	return false;
-}
-
-/* The waker has completed what the woken one waits for. */
-static void give_result(struct group *group, struct jthread *waker, const struct jthread *woken)
+/* The waker's task has completed what the woken one waits for. */
+static void complete(struct group *group, struct jthread *waker, const struct jthread *woken)
 {
 	struct unit *unit = group__unit(group, woken->tid);
-	struct verdict verdict = unit ? own_request(unit, woken) : verdict_root(ROOT_WHY_DOUBT);
-	struct hold *call = waker->result;
+	struct verdict verdict =
+		unit ? own_request(unit, woken) : verdict_root(ROOT_WHY_NO_REQUEST);
 
-	if (verdict.request && !call->settled && woken->park_ns < waker->result_ns &&
-	    verdict.request->read_ns < call->begun_ns && !may_be_anothers(group->state, waker)) {
-		verdict.by = PARENT_BY_PARK;
-		hold__settle(group->units, call, verdict);
-	}
-	jthread__set_result(group, waker, NULL, 0);
+	if (!jtask__known(&waker->task))
+		return;
+	if (verdict.request || junit__has_task(woken->task.unit))
+		jtask__claim(group, &waker->task, verdict.request, woken);
+	else
+		waker->task.several = true; /* for somebody whom we do not know */
 }
 
+/*
+ * The woken thread gets what the waker has in hand for its next task. It may not have parked yet, or
+ * never do: but it has ended the task before, so its count is that of the next one.
+ */
 static void hand_over(struct group *group, struct jthread *waker, struct jthread *woken,
-		      uint64_t now_ns)
+		      const struct event_unit *unpark)
 {
-	jthread__set_result(group, woken, waker->result, waker->result_ns);
-	woken->result_since_ns = waker->result_read ? now_ns : waker->result_since_ns;
-	woken->result_read = false;
-	jthread__set_result(group, waker, NULL, 0);
+	struct hold *call = waker->result;
+
+	if (junit__has_task(unpark->other_unit) &&
+	    jthread__at(group, woken->tid, unpark->other_unit, unpark->event.time_ns) == woken &&
+	    woken->task.unit == unpark->other_unit) {
+		jtask__add(group, &woken->task, call);
+		jthread__set_result(group, woken, call);
+	}
+	jthread__set_result(group, waker, NULL);
 }
 
 static void on_unpark(struct group *group, const struct event_unit *unpark)
 {
-	struct jthread *waker = jthread__get(group, unpark->event.tid);
+	struct jthread *waker =
+		jthread__at(group, unpark->event.tid, unpark->event.unit, unpark->event.time_ns);
 	struct jthread *woken = unpark->other_tid ? jthread__get(group, unpark->other_tid) : NULL;
 	const struct unit *unit;
 
@@ -215,60 +237,65 @@ static void on_unpark(struct group *group, const struct event_unit *unpark)
 		return;
 	waker->parked = false;
 	waker->unpark_ns = unpark->event.time_ns;
-	if (!woken || woken == waker) {
-		if (waker->selector)
-			jthread__set_result(group, waker, NULL, 0);
+	if (!woken || woken == waker)
 		return;
-	}
 	if (woken->blocker == BLOCKER_EXCHANGE) {
 		unit = group__unit(group, woken->tid);
-		if (unit && unit->open) /* in the middle of a request: no pool's worker */
-			return;
-		if (waker->result && waker->result_read)
-			waker->selector = true;
-		hand_over(group, waker, woken, unpark->event.time_ns);
-		woken->handed = !woken->parked;
-	} else if (woken->parked && woken->blocker == BLOCKER_RESULT && waker->result) {
-		give_result(group, waker, woken);
+		if (!unit || !unit->open) /* else it waits in the middle of a request */
+			hand_over(group, waker, woken, unpark);
+	} else if (woken->parked && woken->blocker == BLOCKER_RESULT) {
+		complete(group, waker, woken);
 	}
 	woken->parked = false;
 }
 
 /* A thread is made for a task: the first one of a pool's new worker, or its only one. */
-static void on_create(struct group *group, struct java *java, const struct event_unit *create)
+static void on_create(struct group *group, const struct event_unit *create)
 {
 	struct jthread *maker, *made;
 
 	jthread__drop(group, create->other_tid);
-	maker = jthread__find(java, create->event.tid);
-	if (!maker || !maker->result)
-		return;
 	made = jthread__get(group, create->other_tid);
-	if (made)
-		hand_over(group, maker, made, create->event.time_ns);
+	maker = jthread__find(group->state, create->event.tid);
+	if (!made)
+		return;
+	made->task.whole = true;
+	if (!maker)
+		return;
+	if (maker->result) {
+		jtask__add(group, &made->task, maker->result);
+		jthread__set_result(group, maker, NULL);
+	}
+}
+
+static void on_end(struct group *group, const struct event_unit *exit)
+{
+	struct jthread *thread = jthread__find(group->state, exit->event.tid);
+
+	if (thread && jtask__known(&thread->task))
+		jtask__end(group, &thread->task);
+	jthread__drop(group, exit->event.tid);
 }
 
 static void java__event(struct group *group, const struct event_unit *event)
 {
-	struct java *java = java__of(group);
-
-	if (!java)
+	if (!java__of(group))
 		return;
 	switch (event->change) {
 	case UNIT_PARK:
-		on_park(group, java, event);
+		on_park(group, event);
 		break;
 	case UNIT_UNPARK:
 		on_unpark(group, event);
 		break;
 	case UNIT_GC:
-		java__moved(java);
+		java__moved(group->state);
 		break;
 	case UNIT_CREATE:
-		on_create(group, java, event);
+		on_create(group, event);
 		break;
 	case UNIT_EXIT:
-		jthread__drop(group, event->event.tid);
+		on_end(group, event);
 		break;
 	}
 }

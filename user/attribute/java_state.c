@@ -60,6 +60,60 @@ void java__name_class(struct java *java, uint64_t klass, const char *name)
 		free(class);
 }
 
+/* --- tasks ---------------------------------------------------------------------------------------- */
+
+void jtask__add(struct group *group, struct jtask *task, struct hold *call)
+{
+	if (!call || call->settled)
+		return;
+	if (task->count == JTASK_CALLS) {
+		hold__unref(group->units, task->calls[0]);
+		task->count--;
+		memmove(task->calls, task->calls + 1, task->count * sizeof(task->calls[0]));
+	}
+	task->calls[task->count++] = hold__ref(call);
+}
+
+void jtask__clear(struct group *group, struct jtask *task)
+{
+	while (task->count)
+		hold__unref(group->units, task->calls[--task->count]);
+	request__unref(group->units, task->request);
+	task->request = NULL;
+	task->tid = 0;
+	task->several = false;
+}
+
+void jtask__claim(struct group *group, struct jtask *task, struct request *request,
+		  const struct jthread *waiting)
+{
+	if (task->request || task->tid) {
+		task->several |=
+			task->request != request || (!request && task->tid != waiting->tid);
+		return;
+	}
+	task->request = request__ref(request);
+	if (!request) {
+		task->tid = waiting->tid;
+		task->tid_unit = waiting->task.unit;
+	}
+}
+
+void jtask__end(struct group *group, struct jtask *task)
+{
+	struct verdict verdict = { .request = task->request, .by = PARENT_BY_PARK };
+	struct jthread *waiting = task->tid ? jthread__find(group->state, task->tid) : NULL;
+
+	for (unsigned int i = 0; i < task->count && !task->several; i++) {
+		/* what was begun before the request came is not for it */
+		if (task->request && task->request->read_ns < task->calls[i]->begun_ns)
+			hold__settle(group->units, task->calls[i], verdict);
+		else if (waiting && waiting->task.unit == task->tid_unit)
+			jtask__add(group, &waiting->task, task->calls[i]);
+	}
+	jtask__clear(group, task);
+}
+
 /* --- threads -------------------------------------------------------------------------------------- */
 
 struct jthread *jthread__find(const struct java *java, uint32_t tid)
@@ -71,13 +125,11 @@ struct jthread *jthread__find(const struct java *java, uint32_t tid)
 	return thread;
 }
 
-void jthread__set_result(struct group *group, struct jthread *thread, struct hold *call,
-			 uint64_t read_ns)
+void jthread__set_result(struct group *group, struct jthread *thread, struct hold *call)
 {
 	struct hold *old = thread->result;
 
 	thread->result = call && !call->settled ? hold__ref(call) : NULL;
-	thread->result_ns = read_ns;
 	hold__unref(group->units, old);
 }
 
@@ -85,7 +137,8 @@ static void jthread__free(struct group *group, struct jthread *thread)
 {
 	struct java *java = group->state;
 
-	jthread__set_result(group, thread, NULL, 0);
+	jthread__set_result(group, thread, NULL);
+	jtask__clear(group, &thread->task);
 	hold__unref(group->units, thread->call);
 	HASH_DEL(java->threads, thread);
 	DL_DELETE(java->idlest, thread);
@@ -146,8 +199,10 @@ void java__distrust(struct group *group)
 	if (!java)
 		return;
 	DL_FOREACH(java->idlest, thread) {
-		jthread__set_result(group, thread, NULL, 0);
-		thread->parked = thread->handed = false;
+		jthread__set_result(group, thread, NULL);
+		jtask__clear(group, &thread->task);
+		thread->task.whole = false;
+		thread->parked = false;
 		thread->blocker = BLOCKER_OTHER;
 		thread->home = 0;
 	}

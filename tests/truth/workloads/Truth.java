@@ -13,6 +13,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -122,6 +123,20 @@ public class Truth {
 		f.get();
 	}
 
+	/** Beside the tasks that call there are some that do not: whoever completes a future may have made
+	 * its last call for somebody else. */
+	static void mixed(List<String> ids) throws Exception {
+		List<CompletableFuture<Void>> all = new ArrayList<>();
+
+		for (String id : ids) {
+			all.add(supply(id));
+			all.add(CompletableFuture.runAsync(() -> id.hashCode(), POOLED));
+		}
+		Collections.shuffle(all);
+		for (CompletableFuture<Void> f : all)
+			f.get();
+	}
+
 	static void asyncPar(List<String> ids) throws Exception {
 		for (CompletableFuture<Void> f : ids.stream().map(Truth::sendAsync).collect(Collectors.toList()))
 			f.get();
@@ -139,6 +154,7 @@ public class Truth {
 			Map.entry("supply-seq", Truth::supplySeq), Map.entry("supply-par", Truth::supplyPar),
 			Map.entry("forkjoin", Truth::supplyPar), Map.entry("allof", Truth::allOf),
 			Map.entry("invokeall", Truth::invokeAll), Map.entry("thenapply", Truth::thenApply),
+			Map.entry("mixed", Truth::mixed),
 			Map.entry("send", Truth::eachSent), Map.entry("send-pool", Truth::eachSent),
 			Map.entry("async-par", Truth::asyncPar), Map.entry("async-chain", Truth::asyncChain));
 
