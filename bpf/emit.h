@@ -21,6 +21,8 @@ static __always_inline void loss__count(enum loss loss, __u64 n)
 
 	if (count)
 		*count += n;
+	if (loss <= LOSS_RING_UNIT)
+		__sync_fetch_and_add(&records_lost, n);
 }
 
 static __always_inline void *ring__of_cpu(void)

@@ -26,6 +26,10 @@ extern __u64 traced[PID_LIMIT / 64];
 /* Processes with a recipe. Written by the agent (load__recipe). Defined in unit.bpf.c. */
 extern __u32 recipe_count;
 
+/* Records that found a ring full, of all kinds: read by the agent at every turn. Defined in
+ * task.bpf.c. */
+extern __u64 records_lost;
+
 /* Connections met so far: their ids are 1, 2, 3... Defined in socket.bpf.c. */
 extern __u64 conns_met;
 

@@ -10,6 +10,7 @@ const volatile struct settings settings = {
 };
 
 __u64 traced[PID_LIMIT / 64];
+__u64 records_lost;
 
 static __always_inline void task__emit(struct task_struct *task, __u64 pid_tgid,
 				       enum task_change change, __u32 child, __u32 exit_code)

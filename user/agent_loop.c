@@ -34,6 +34,7 @@ struct loop {
 	uint64_t stats_ns;  /* next --stats */
 	uint64_t clock_ns;  /* next measurement */
 	uint64_t losses_ns; /* next copy of the kernel's counters */
+	uint64_t records_lost;
 };
 
 static int loop_open(struct loop *loop)
@@ -105,6 +106,18 @@ static int push(void *ctx, void *record, size_t size)
 	return 0;
 }
 
+/* Before the events are looked at that may rest on what was lost. */
+static void notice_losses(struct loop *loop)
+{
+	uint64_t lost = load__records_lost(loop->agent->load);
+
+	if (lost == loop->records_lost)
+		return;
+	loop->records_lost = lost;
+	load__losses(loop->agent->load, &loop->agent->stats);
+	pipeline__check_losses(loop->agent->pipeline, clock__monotonic_ns());
+}
+
 static int turn(struct loop *loop)
 {
 	struct agent *agent = loop->agent;
@@ -114,6 +127,7 @@ static int turn(struct loop *loop)
 
 	if (n < 0)
 		return n;
+	notice_losses(loop);
 	pipeline__tick(agent->pipeline, now_ns);
 	targets__tick(agent->targets, now_ns);
 	agent__see_uring(agent);

@@ -40,7 +40,8 @@ struct attribute {
 	struct setups setups;
 
 	struct call *calls;
-	uint64_t lost; /* events, as of the last tick */
+	uint64_t lost;	  /* events, as of the last look */
+	uint64_t lost_ns; /* when that number was seen to have risen */
 };
 
 static struct pool calls_pool = { .size = sizeof(struct call), .keep = 512 };
@@ -96,6 +97,10 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 	exchange->attribution = request;
 	if (!request)
 		return;
+	if (at->ns <= attribute->lost_ns) { /* events were lost that may have come after it */
+		request__close(request);
+		request->stale = true;
+	}
 	unit = units__get(units, at);
 	request->read_ns = at->ns;
 	request->runtime_unit = request->first_unit = at->unit;
@@ -491,15 +496,22 @@ static void distrust(struct attribute *attribute)
 	units__distrust(&attribute->units);
 }
 
-void attribute__tick(struct attribute *attribute, uint64_t now_ns)
+void attribute__check_losses(struct attribute *attribute, uint64_t now_ns)
 {
 	const uint64_t *lost = attribute->stats->lost;
 	uint64_t sum = lost[LOSS_RING_DATA] + lost[LOSS_RING_CONN] + lost[LOSS_RING_UNIT] +
 		       lost[LOSS_EVENT_LATE];
 
-	if (sum > attribute->lost)
+	if (sum > attribute->lost) {
 		distrust(attribute);
+		attribute->lost_ns = now_ns;
+	}
 	attribute->lost = sum;
+}
+
+void attribute__tick(struct attribute *attribute, uint64_t now_ns)
+{
+	attribute__check_losses(attribute, now_ns);
 	helds__expire(&attribute->units, now_ns);
 	units__age(&attribute->units, now_ns);
 }

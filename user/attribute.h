@@ -24,6 +24,8 @@ void attribute__push(struct attribute *attribute, struct exchange *exchange,
 /* EVENT_CONN_OPEN, EVENT_CONNECT, EVENT_TASK, EVENT_UNIT, EVENT_NAME, in time order with the exchanges' steps */
 void attribute__event(struct attribute *attribute, const struct event *event);
 void attribute__conn_gone(struct attribute *attribute, uint64_t conn_id);
+/* Have events been lost? Requests that began until now_ns are not believed in then. */
+void attribute__check_losses(struct attribute *attribute, uint64_t now_ns);
 void attribute__tick(struct attribute *attribute, uint64_t now_ns);
 void attribute__flush(struct attribute *attribute); /* what is held is decided now */
 void attribute__free(struct attribute *attribute);

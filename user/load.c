@@ -349,6 +349,11 @@ int load__epoll_fd(const struct load *load)
 	return rings__epoll_fd(load->rings);
 }
 
+uint64_t load__records_lost(const struct load *load)
+{
+	return __atomic_load_n(&load->skeleton->bss->records_lost, __ATOMIC_RELAXED);
+}
+
 void load__losses(const struct load *load, struct stats *stats)
 {
 	uint64_t counts[CPUS_MAX] = { 0 };

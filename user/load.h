@@ -42,6 +42,7 @@ int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t s
 /* Has a traced process been seen with an io_uring? */
 bool load__uring(const struct load *load);
 int load__epoll_fd(const struct load *load); /* readable on a forced wake-up (fill threshold) */
+uint64_t load__records_lost(const struct load *load); /* of all rings so far; costs nothing */
 void load__losses(const struct load *load, struct stats *stats); /* sets the kernel's counters */
 size_t load__kernel_bytes(const struct load *load); /* memory of all maps, as the kernel tells it */
 

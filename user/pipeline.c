@@ -172,6 +172,11 @@ void pipeline__set_wall_offset(struct pipeline *pipeline, int64_t offset_ns)
 	describe__set_wall_offset(pipeline->describe, offset_ns);
 }
 
+void pipeline__check_losses(struct pipeline *pipeline, uint64_t now_ns)
+{
+	attribute__check_losses(pipeline->attribute, now_ns);
+}
+
 static void tick_stages(struct pipeline *pipeline, uint64_t now_ns)
 {
 	receive__tick(pipeline->receive, now_ns);

@@ -33,6 +33,9 @@ struct pipeline_opts {
 struct pipeline *pipeline__new(const struct pipeline_opts *opts);
 int pipeline__push(struct pipeline *pipeline, const void *record, size_t size);
 void pipeline__set_wall_offset(struct pipeline *pipeline, int64_t offset_ns);
+/* stats->lost has risen: what began until now_ns proves nothing. Before the events that came since are
+ * ticked through. */
+void pipeline__check_losses(struct pipeline *pipeline, uint64_t now_ns);
 void pipeline__tick(struct pipeline *pipeline, uint64_t now_ns);
 void pipeline__flush(struct pipeline *pipeline, uint64_t now_ns);
 void pipeline__free(struct pipeline *pipeline);

@@ -329,6 +329,24 @@ static void loops_on_sockets_that_block(void **state)
 	assert_parent(t, 1, 22, 1, 20, PARENT_BY_THREAD);
 }
 
+/* A loss is noticed before the events around it are looked at: they may rest on what is lost. */
+static void a_request_from_before_a_loss(void **state)
+{
+	struct trees *t = *state;
+
+	t->stats.lost[LOSS_RING_DATA]++;
+	attribute__check_losses(t->attribute, 15);
+	request(t, 0, 10, 1); /* its answer may be lost, and the next request too */
+	call(t, 0, 12, 1);
+	result(t, 0, 13, 1);
+	answer(t, 0, 14, 1);
+	request(t, 0, 16, 1);
+	call(t, 0, 17, 1);
+	finish(t);
+	assert_root(t, 0, 12, ROOT_WHY_DOUBT);
+	assert_parent(t, 0, 17, 0, 16, PARENT_BY_THREAD);
+}
+
 static void answer_of_unknown_owner_clears(void **state)
 {
 	struct trees *t = *state;
@@ -705,6 +723,7 @@ int main(void)
 		TEST(owner_is_who_read_the_last_byte),
 		TEST(loops_may_call_for_themselves),
 		TEST(loops_on_sockets_that_block),
+		TEST(a_request_from_before_a_loss),
 		TEST(answer_of_unknown_owner_clears),
 		TEST(connection_belongs_to_who_opened_it),
 		TEST(thread_number_used_again),
