@@ -178,11 +178,11 @@ catch_workers_output = yes
 
 
 class PhpBehindNginx:
-    """nginx, which tells of the requests, and PHP-FPM behind it, which tells of the calls."""
+    """nginx, which tells of the requests and of what it asked PHP-FPM, which tells of both its sides."""
 
     def __init__(self, run, down, children=4):
         prefix = folder(run, "fpm")
-        self.truth_path = php_script(prefix, down, "")
+        self.truth_path = php_script(prefix, down, SERVED)
         conf = prefix + "/fpm.conf"
         with open(conf, "w") as f:
             f.write(FPM.format(prefix=prefix, children=children))
@@ -190,16 +190,19 @@ class PhpBehindNginx:
         live.wait_for("PHP-FPM", lambda: self.fpm.alive() and os.path.exists(prefix + "/socket") and
                       len(live.children(self.fpm.pid)) == children)
         self.nginx = run.nginx(location="""location ~ ^/w/(?<id>[^/]*)$ {
+            set $call $id.f;
             fastcgi_pass unix:%s/socket;
             fastcgi_param SCRIPT_FILENAME %s/www/index.php;
             fastcgi_param QUERY_STRING $query_string;
             fastcgi_param REQUEST_METHOD $request_method;
             fastcgi_param CONTENT_TYPE $content_type;
             fastcgi_param CONTENT_LENGTH $content_length;
-            fastcgi_param REQUEST_URI $request_uri;
+            fastcgi_param REQUEST_URI /w/$id.f$is_args$args;
         }""" % (prefix, prefix))
         self.port = self.nginx.port
         self.pids = self.nginx.workers + live.children(self.fpm.pid)
 
     def truth(self):
-        return self.nginx.truth() + check.load_truth(self.truth_path)
+        # nginx counts the records' frames as length of the response; PHP tells its size
+        asked = [dict(t, resp=None) if t["side"] == "client" else t for t in self.nginx.truth()]
+        return asked + check.load_truth(self.truth_path)

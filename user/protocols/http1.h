@@ -78,6 +78,12 @@ bool http1_head__version(struct slice text, uint8_t *ret_minor);
 size_t http1_head__blank(struct slice bytes);
 size_t http1_head__token(struct slice bytes); /* tchars at the front, RFC 9110 section 5.6.2 */
 
+/* Name and http.request.method; also of requests that come by another way (FastCGI). */
+void http1__set_method(struct slice method, const struct describe_opts *opts, struct span *span);
+/* server.address and server.port of "host:port"; without a port that of the scheme. false: no host */
+bool http1__set_server(struct slice authority, struct slice scheme, struct span *span);
+/* Status and error.type. status: of the response, 0: none was seen */
+void http1__set_outcome(const struct exchange *exchange, uint16_t status, struct span *span);
 void http1__describe(const struct exchange *exchange, const struct describe_opts *opts,
 		     struct span *span);
 

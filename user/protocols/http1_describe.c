@@ -190,24 +190,23 @@ static void open_request(const struct exchange *exchange, struct request *ret)
 
 /* --- attributes -------------------------------------------------------------------------- */
 
-static void set_method(const struct request *request, const struct describe_opts *opts,
-		       struct span *span)
+void http1__set_method(struct slice method, const struct describe_opts *opts, struct span *span)
 {
 	const struct slice *known = opts->known_methods ? opts->known_methods : known_methods;
 	size_t count = opts->known_methods ? opts->known_method_count : COUNT(known_methods);
 
 	for (size_t i = 0; i < count; i++) {
-		if (!slice_eq(known[i], request->method))
+		if (!slice_eq(known[i], method))
 			continue;
 		/* no route is known, so the method is the whole name */
-		span->name = span__text(span, request->method);
-		span__set(span, "http.request.method", request->method);
+		span->name = span__text(span, method);
+		span__set(span, "http.request.method", method);
 		return;
 	}
 	span->name = span__text(span, SLICE("HTTP"));
 	span__set(span, "http.request.method", SLICE("_OTHER"));
-	if (request->method.n)
-		span__set(span, "http.request.method_original", request->method);
+	if (method.n)
+		span__set(span, "http.request.method_original", method);
 }
 
 static uint32_t default_port(struct slice scheme)
@@ -232,6 +231,16 @@ static void set_server(const struct place *server, struct slice scheme, struct s
 		return;
 	span__set(span, "server.address", server->host);
 	span__set_int(span, "server.port", server->port ? server->port : default_port(scheme));
+}
+
+bool http1__set_server(struct slice authority, struct slice scheme, struct span *span)
+{
+	struct place server;
+
+	if (!split_place(authority, &server))
+		return false;
+	set_server(&server, scheme, span);
+	return true;
 }
 
 static void set_client_side(const struct exchange *exchange, const struct request *request,
@@ -355,7 +364,7 @@ static void set_error(struct span *span, struct slice type)
 }
 
 /* Status and error.type; the names are the fixed list of docs/protocols.md. */
-static void set_outcome(const struct exchange *exchange, uint16_t status, struct span *span)
+void http1__set_outcome(const struct exchange *exchange, uint16_t status, struct span *span)
 {
 	const char *failure;
 	char text[8];
@@ -401,14 +410,14 @@ void http1__describe(const struct exchange *exchange, const struct describe_opts
 
 	open_request(exchange, &request);
 	span->kind = exchange->side == ROLE_CLIENT ? SPAN_CLIENT : SPAN_SERVER;
-	set_method(&request, opts, span);
+	http1__set_method(request.method, opts, span);
 	if (span->kind == SPAN_CLIENT)
 		set_client_side(exchange, &request, keys, span);
 	else
 		set_server_side(exchange, &request, keys, span);
 	if (status)
 		span__set_int(span, "http.response.status_code", status);
-	set_outcome(exchange, status, span);
+	http1__set_outcome(exchange, status, span);
 	if (exchange->has_request_head || status) {
 		uint8_t minor = exchange->has_request_head ? request.facts->minor : response->minor;
 

@@ -20,7 +20,13 @@ struct exchange;
 struct message;
 struct span;
 
-enum protocol_id { PROTOCOL_UNKNOWN = 0, PROTOCOL_HTTP1, PROTOCOL_REDIS, PROTOCOL_COUNT };
+enum protocol_id {
+	PROTOCOL_UNKNOWN = 0,
+	PROTOCOL_HTTP1,
+	PROTOCOL_REDIS,
+	PROTOCOL_FASTCGI,
+	PROTOCOL_COUNT
+};
 
 enum message_type {
 	MESSAGE_REQUEST,
@@ -127,6 +133,7 @@ struct protocol {
 
 extern const struct protocol http1_protocol;
 extern const struct protocol redis_protocol;
+extern const struct protocol fastcgi_protocol;
 
 /* All of them, NULL-terminated; index is not the id. */
 extern const struct protocol *const protocols[];

@@ -5,5 +5,6 @@
 const struct protocol *const protocols[] = {
 	&http1_protocol,
 	&redis_protocol,
+	&fastcgi_protocol,
 	NULL,
 };
