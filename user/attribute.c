@@ -102,8 +102,9 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 		request->stale = true;
 	}
 	unit = units__get(units, at);
-	request->read_ns = at->ns;
+	request->begun_ns = request->read_ns = at->ns;
 	request->runtime_unit = request->first_unit = at->unit;
+	request->early = older && !older->open && !older->done;
 	if (!unit)
 		return;
 	request->looped = is_loop(unit, at);
@@ -185,6 +186,7 @@ static void serve_done(struct attribute *attribute, struct exchange *exchange)
 	if (!request)
 		return;
 	request__close(request);
+	request->done = true;
 	request__unref(&attribute->units, request);
 }
 
@@ -226,7 +228,7 @@ static struct verdict judge(struct attribute *attribute, const struct exchange *
 					  .reused = exchange->conn_reused };
 
 		verdict = unit->group->rules->who(unit, &site);
-		if (unit->group->rules->no_connect)
+		if (unit->group->rules->no_connect || unit->group->rules->by_caller)
 			return verdict;
 		if (setup)
 			verdict = setup__first_use(setup, at->tid, verdict);

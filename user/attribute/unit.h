@@ -30,9 +30,12 @@ struct request { /* a server exchange from its first byte to its end */
 	bool stale;	   /* events were lost while it was open: it proves nothing any more */
 	bool queued;	   /* an older request of its connection was open when it came */
 	bool followed;	   /* a younger one came while it was open */
+	bool early;	   /* ... while the answer to an older one was still being written */
+	bool done;	   /* its answer has ended, or it never will */
 	uint32_t calls;	   /* in flight */
 	uint32_t connects; /* set up for it, not used yet */
-	uint64_t read_ns;  /* of the last read of it */
+	uint64_t begun_ns; /* of the first read of it ... */
+	uint64_t read_ns;  /* ... and the last one */
 	struct request *prev, *next; /* all of them */
 	UT_hash_handle hh;	     /* by conn_id: the youngest of a connection */
 };
@@ -143,6 +146,7 @@ struct unit_rules {
 	bool gives_whole;  /* a request that moves does so before anything is done for it: threads
 			      that never gave one away are above doubt */
 	bool no_connect;   /* the unit that dials is not the one that the connection is for */
+	bool by_caller;	   /* a call is for whom its unit acts, whoever has dialled */
 	/* A request was read (first and last bytes), answered, or ended otherwise. */
 	void (*request)(struct unit *unit, struct request *request, const struct stamp *at);
 	void (*answered)(struct unit *unit, struct request *request, const struct stamp *at);
