@@ -16,6 +16,7 @@
 #define ENTRY_CLOSED	0x10 /* closed by the peer, unread bytes remain: CONN_CLOSE waits */
 #define ENTRY_MIDSTREAM 0x20
 #define ENTRY_SUBFLOW	0x40 /* under a socket of the process (MPTCP), where its bytes are counted */
+#define ENTRY_WRITTEN	0x80 /* UNIT_WRITE was told since the last bytes out */
 
 #define TURN_NONE 0xff
 

@@ -6,6 +6,7 @@
 #ifndef SPANPROBE_BPF_RUNTIME_H
 #define SPANPROBE_BPF_RUNTIME_H
 
+#include "cpython.h"
 #include "emit.h"
 #include "java.h"
 
@@ -18,11 +19,6 @@ static __always_inline __u64 user__read64(__u64 address)
 }
 
 #include "go.h"
-
-static __always_inline __u64 cpython__unit(const struct recipe *recipe, struct task_struct *task)
-{
-	return 0;
-}
 
 static __always_inline __u64 node__unit(const struct recipe *recipe, struct task_struct *task)
 {

@@ -197,6 +197,8 @@ static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 d
 		entry->base_seq[DIR_OUT] = TCP(sk, write_seq) - length;
 	if (!(entry->flags & ENTRY_OPEN_SENT))
 		conn__announce(sk, entry, pid_tgid, now - 1); /* sorted before its first bytes */
+	if (dir == DIR_OUT)
+		entry->flags &= ~ENTRY_WRITTEN;
 	start = entry->position[dir];
 	end = start + length;
 	jump = conn__jump(sk, entry, dir, end);

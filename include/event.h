@@ -152,8 +152,8 @@ enum unit_change {
 	 * go_wait, what that one waited for */
 	UNIT_WAKE,
 	UNIT_IDLE, /* it waits for events again (epoll_wait, io_uring_enter) */
-	/* other_unit was made as a copy of it. Go: it created goroutine other_unit; arg: the address at
-	 * which that one starts */
+	/* other_unit was made as a copy of it; arg: BIND_*. Go: it created goroutine other_unit; arg: the
+	 * address at which that one starts */
 	UNIT_BIND,
 	UNIT_MODULE, /* agent, for the process: event.unit means enum unit_kind `arg` (bits 0-7) from now
 			on; RECIPE_* in bits 8-15 */
@@ -170,6 +170,8 @@ enum unit_change {
 	UNIT_UNPARK, /* Java: it gives other_tid (0: not known) its permit; other_unit: that one's unit */
 	UNIT_GC,    /* objects of the process move: addresses mean nothing any more */
 	UNIT_ALLOC, /* Java: allocation interval of the thread: other_unit: its start, arg: its top */
+	UNIT_ACCEPT, /* it has accepted connection other_unit */
+	UNIT_WRITE,  /* it wrote to connection other_unit, which its event loop will send */
 	UNIT_CHANGE_COUNT
 };
 
@@ -185,6 +187,13 @@ enum go_wait {
 
 /* event.unit of a Go process where no goroutine runs: a thread of C code, the scheduler */
 #define GO_OUTSIDE (1ull << 63)
+
+/* CPython: arg of UNIT_BIND */
+enum bind_form {
+	BIND_COPY,
+	BIND_IN_READ, /* a copy, in the context that the thread entered first after its last event */
+	BIND_FRESH,   /* no copy: nothing is known of other_unit any more */
+};
 
 struct event_unit {
 	struct event event;

@@ -13,14 +13,15 @@
 enum unit_kind {
 	UNITS_THREADS = 0, /* how often the thread has gone to sleep, plus 1 */
 	UNITS_GO,	   /* goroutine id */
-	UNITS_CPYTHON,	   /* address of the contextvars.Context */
+	UNITS_CPYTHON,	   /* address of the contextvars.Context; see CPYTHON_BASE */
 	UNITS_NODE,	   /* execution async id; UNIT_AT tells the rest */
 	UNITS_JAVA,	   /* enum java_unit; park and unpark are told besides */
 	UNITS_KIND_COUNT
 };
 
 /* recipe.flags */
-#define RECIPE_WAKES 0x01 /* report UNIT_WAKE of threads that sleep in futex */
+#define RECIPE_WAKES  0x01 /* report UNIT_WAKE of threads that sleep in futex */
+#define RECIPE_QUEUES 0x02 /* CPython: UNIT_PUT and UNIT_GET of its thread-pool queues are told */
 
 #define RECIPE_WORDS 24
 
@@ -53,10 +54,17 @@ enum recipe_go {
 };
 
 enum recipe_cpython {
-	CPYTHON_TSTATE_CONTEXT, /* offsets within PyThreadState */
-	CPYTHON_CURRENT,	/* where the current PyThreadState is found; the module says how */
-	CPYTHON_CURRENT_KIND,
+	CPYTHON_FS_STATE,      /* where the thread's PyThreadState stands: fs + offset */
+	CPYTHON_STATE_THREAD,  /* offsets within it: of its pthread_self() ... */
+	CPYTHON_STATE_CONTEXT, /* ... and of its context */
+	CPYTHON_CONTEXT_TYPE,  /* address of PyContext_Type */
+	CPYTHON_LOOP,	       /* 1: its event loop reads outside of contexts */
+	CPYTHON_STREAM_HANDLE, /* of uvloop's UVStream; the kernel side finds it out */
 };
+
+/* event.unit of a thread that is in no context that somebody entered: its PyThreadState, odd */
+#define CPYTHON_BASE	 1
+#define CPYTHON_NO_STATE 2 /* a thread that has none: no Python runs in it */
 
 enum recipe_node {
 	NODE_ENV_FIELDS, /* offsets within node::Environment: AsyncHooks' fields and ids */
