@@ -44,8 +44,8 @@ struct runtimes {
 
 static const struct runtime_module *const modules[RUNTIME_COUNT] = {
 	[RUNTIME_NATIVE] = &threads_module, [RUNTIME_JAVA] = &java_module,
-	[RUNTIME_GO] = &go_module,	    [RUNTIME_RUBY] = &threads_module,
-	[RUNTIME_DOTNET] = &threads_module,
+	[RUNTIME_GO] = &go_module,	    [RUNTIME_PYTHON] = &cpython_module,
+	[RUNTIME_RUBY] = &threads_module,   [RUNTIME_DOTNET] = &threads_module,
 };
 
 const struct runtime_module *runtime_module__of(enum runtime runtime)
@@ -125,7 +125,11 @@ static int install(struct runtimes *runtimes, struct followed *one, struct runti
 	if (one->probes && one->probes == setup->count) /* only what is read has changed */
 		return 0;
 	one->probes = setup->count;
-	return attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count, why);
+	err = attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count, why);
+	/* what was told while the probes were put in place is not all: its rules begin anew */
+	if (!err && one->module == &cpython_module)
+		err = load__recipe(runtimes->opts.load, &setup->recipe);
+	return err;
 }
 
 static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns)

@@ -254,6 +254,9 @@ void units__set_kind(struct units *units, uint32_t pid, uint8_t kind, uint8_t fl
 
 	if (!group)
 		return;
+	/* said again: more of its units is told from now on, and some may have been missed */
+	if (kind && group->kind == kind && group->rules && group->rules->distrust)
+		group->rules->distrust(group);
 	group->kind = kind < UNITS_KIND_COUNT ? kind : UNITS_THREADS;
 	group->flags = flags;
 	group__refresh(units, group);
