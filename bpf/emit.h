@@ -53,12 +53,10 @@ __u64 unit__of_runtime(__u32 pid);
 /* The current thread has read of a connection that was not dialled. Defined in unit.bpf.c. */
 int unit__served(__u32 pid);
 
-/* pid_tgid 0: not in the context of the process */
-static __always_inline void event__fill(struct event *event, enum event_kind kind, __u32 size,
-					__u64 pid_tgid, __u64 now)
+/* All of it but the unit. */
+static __always_inline void event__fill_head(struct event *event, enum event_kind kind, __u32 size,
+					     __u64 pid_tgid, __u64 now)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	event->size = size;
 	event->cpu = bpf_get_smp_processor_id();
 	event->kind = kind;
@@ -66,6 +64,15 @@ static __always_inline void event__fill(struct event *event, enum event_kind kin
 	event->time_ns = now;
 	event->pid = pid_tgid >> 32;
 	event->tid = pid_tgid;
+}
+
+/* pid_tgid 0: not in the context of the process */
+static __always_inline void event__fill(struct event *event, enum event_kind kind, __u32 size,
+					__u64 pid_tgid, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	event__fill_head(event, kind, size, pid_tgid, now);
 	event->unit = !pid_tgid	   ? 0 :
 		      recipe_count ? unit__of_runtime(pid_tgid >> 32) :
 				     task->nvcsw + 1;
@@ -88,10 +95,13 @@ static __always_inline void unit__emit(__u64 pid_tgid, __u64 now, const struct e
 
 	if (!record)
 		return;
-	event__fill(&record->event, EVENT_UNIT, sizeof(*record), pid_tgid, now);
-	record->event.flags = what->event.flags;
-	if (what->event.unit)
+	if (what->event.unit) {
+		event__fill_head(&record->event, EVENT_UNIT, sizeof(*record), pid_tgid, now);
 		record->event.unit = what->event.unit;
+	} else {
+		event__fill(&record->event, EVENT_UNIT, sizeof(*record), pid_tgid, now);
+	}
+	record->event.flags = what->event.flags;
 	record->change = what->change;
 	record->other_tid = what->other_tid;
 	record->other_unit = what->other_unit;

@@ -28,13 +28,13 @@ int go__create(struct pt_regs *ctx)
 		return 0;
 	created.event.unit = go__unit(recipe, bpf_get_current_task_btf());
 	if (!created.event.unit || (created.event.unit & GO_OUTSIDE) ||
-	    go__part(pid, created.event.unit) != GO_SERVING)
+	    !go__of_request(go__part(pid, created.event.unit)))
 		return 0;
 	created.other_unit = user__read64(g + recipe->words[GO_G_GOID]);
 	if (!created.other_unit)
 		return 0;
 	created.arg = user__read64(g + recipe->words[GO_G_STARTPC]);
-	go__set_part(pid, created.other_unit, GO_SERVING);
+	go__set_part(pid, created.other_unit, GO_CREATED);
 	unit__emit(pid_tgid, bpf_ktime_get_ns(), &created);
 	return 0;
 }
@@ -48,9 +48,8 @@ static __always_inline bool wake__matters(__u32 pid, __u64 waker, __u8 woken, en
 		return woken == GO_CALLING;
 	if (wait == GO_WAIT_TIME)
 		return false;
-	/* a result for who serves a request; or work for who makes calls */
-	return woken == GO_SERVING ? go__part(pid, waker) != GO_SERVING :
-				     go__part(pid, waker) == GO_SERVING;
+	/* a result for a request; or work for who makes calls */
+	return go__of_request(woken) != go__of_request(go__part(pid, waker));
 }
 
 /* In runtime.ready: `call runqput`. */
@@ -147,13 +146,16 @@ int go__round_trip(struct pt_regs *ctx)
 	if (!put.event.unit)
 		return 0;
 	part = go__part(pid, put.event.unit);
-	if (part != GO_SERVING) {
-		recipe->asked++;
-		if (!part)
-			go__set_part(pid, put.event.unit, GO_CALLING);
-	}
-	put.arg = go__conn(recipe, task, ctx->ax + recipe->words[GO_PERSIST_CONN]);
 	put.other_unit = go__wait(recipe, curg);
+	/* what a request has made and waits for work may get that of another one */
+	if (!part || (part == GO_CREATED && put.other_unit == GO_WAIT_RECEIVE)) {
+		part = GO_CALLING;
+		go__set_part(pid, put.event.unit, part);
+	}
+	recipe->calls++;
+	if (part == GO_CALLING)
+		recipe->asked++;
+	put.arg = go__conn(recipe, task, ctx->ax + recipe->words[GO_PERSIST_CONN]);
 	if (put.arg)
 		unit__emit(pid_tgid, bpf_ktime_get_ns(), &put);
 	return 0;

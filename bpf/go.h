@@ -10,9 +10,15 @@
 #include "emit.h"
 
 enum go_part {
-	GO_SERVING = 1, /* has read of a request, or was created by such a one */
-	GO_CALLING,	/* makes calls, and is not of the others */
+	GO_SERVING = 1, /* has read of a request */
+	GO_CREATED,	/* by such a one, or by what that has created */
+	GO_CALLING,	/* makes calls, and is not of the others: may work for them */
 };
+
+static __always_inline bool go__of_request(__u8 part)
+{
+	return part == GO_SERVING || part == GO_CREATED;
+}
 
 static __always_inline __u64 go__key(__u32 pid, __u64 goid)
 {

@@ -34,9 +34,10 @@ struct recipe {
 	__u64 words[RECIPE_WORDS];
 	__u64 read;   /* units that were read; counted by the kernel side */
 	__u64 failed; /* ... and those that were not what they must be */
-	__u64 asked;  /* calls of whose cause only probes could tell that are not attached yet */
+	__u64 calls;  /* Go: calls whose caller is known, and of them those of goroutines that no */
+	__u64 asked;  /* request has made: only wakes tell for whom they work */
 };
-SIZE_ASSERT(struct recipe, 224);
+SIZE_ASSERT(struct recipe, 232);
 
 enum recipe_go {
 	GO_TLS_G, /* fs: displacement of the g pointer */

@@ -11,7 +11,7 @@
 
 struct process_links {
 	uint32_t pid;
-	unsigned int count;
+	unsigned int count, cap;
 	UT_hash_handle hh;
 	struct bpf_link *links[];
 };
@@ -133,12 +133,31 @@ static struct bpf_link *uprobe__attach(const struct attach *attach, uint32_t pid
 					       &opts);
 }
 
+static int attach_all(struct attach *attach, struct process_links *process,
+		      const struct uprobe *probes, unsigned int count, struct buf *why)
+{
+	libbpf_print_fn_t before = libbpf_set_print(silent);
+	int err = 0;
+
+	for (unsigned int i = 0; i < count && !err; i++) {
+		struct bpf_link *link = uprobe__attach(attach, process->pid, &probes[i]);
+
+		if (link) {
+			process->links[process->count++] = link;
+			continue;
+		}
+		err = -errno;
+		buf__printf(why, "cannot attach %s: %s", probes[i].program, strerror(-err));
+	}
+	libbpf_set_print(before);
+	return err;
+}
+
 int attach__process(struct attach *attach, uint32_t pid, const struct uprobe *probes,
 		    unsigned int count, struct buf *why)
 {
 	struct process_links *process;
-	libbpf_print_fn_t before;
-	int err = 0;
+	int err;
 
 	attach__drop_process(attach, pid);
 	if (count && attach->plan.uprobes == UPROBES_NONE) {
@@ -149,29 +168,44 @@ int attach__process(struct attach *attach, uint32_t pid, const struct uprobe *pr
 	if (!process)
 		return -ENOMEM;
 	process->pid = pid;
+	process->cap = count;
 	HASH_ADD(hh, attach->processes, pid, sizeof(pid), process);
-	before = libbpf_set_print(silent);
-	for (unsigned int i = 0; i < count && !err; i++) {
-		struct bpf_link *link = uprobe__attach(attach, pid, &probes[i]);
-
-		if (link) {
-			process->links[process->count++] = link;
-			continue;
-		}
-		err = -errno;
-		buf__printf(why, "cannot attach %s: %s", probes[i].program, strerror(-err));
-	}
-	libbpf_set_print(before);
+	err = attach_all(attach, process, probes, count, why);
 	if (err)
 		process_links__free(attach, process);
 	return err;
 }
 
-void attach__drop_process(struct attach *attach, uint32_t pid)
+static struct process_links *process_links__find(const struct attach *attach, uint32_t pid)
 {
 	struct process_links *process;
 
 	HASH_FIND(hh, attach->processes, &pid, sizeof(pid), process);
+	return process;
+}
+
+void attach__less(struct attach *attach, uint32_t pid, unsigned int keep)
+{
+	struct process_links *process = process_links__find(attach, pid);
+
+	while (process && process->count > keep)
+		bpf_link__destroy(process->links[--process->count]);
+}
+
+int attach__again(struct attach *attach, uint32_t pid, const struct uprobe *probes,
+		  unsigned int count, struct buf *why)
+{
+	struct process_links *process = process_links__find(attach, pid);
+
+	if (!process || count > process->cap - process->count)
+		return -EINVAL;
+	return attach_all(attach, process, probes, count, why);
+}
+
+void attach__drop_process(struct attach *attach, uint32_t pid)
+{
+	struct process_links *process = process_links__find(attach, pid);
+
 	if (process)
 		process_links__free(attach, process);
 }

@@ -22,6 +22,10 @@ void attach__free(struct attach *attach); /* detaches; NULL is allowed */
 /* The probes of one process, all or none. -ENOTSUP: the plan has none; why names the probe. */
 int attach__process(struct attach *attach, uint32_t pid, const struct uprobe *probes,
 		    unsigned int count, struct buf *why);
+/* All of them but the first `keep` are detached; and those again, which the caller names anew. */
+void attach__less(struct attach *attach, uint32_t pid, unsigned int keep);
+int attach__again(struct attach *attach, uint32_t pid, const struct uprobe *probes,
+		  unsigned int count, struct buf *why);
 void attach__drop_process(struct attach *attach, uint32_t pid); /* detaches them */
 /* The plan's probes of a demand: counted, the last one detaches them. */
 int attach__demand(struct attach *attach, enum demand demand, struct buf *why);

@@ -15,6 +15,14 @@
 #define CHECK_EVERY_NS NSEC_PER_SEC
 #define FAILED_MIN     16 /* wrong reads before a module is turned off */
 
+/* The optional probes of a process go when of CALLS_MIN calls in a second fewer than one in
+ * ASKED_SHARE had no known caller, and are back at once when more have none. */
+#define CALLS_MIN     64
+#define ASKED_MIN     4
+#define ASKED_SHARE   16
+#define KEEP_FIRST_NS NSEC_PER_SEC
+#define KEEP_THEN_NS  (60 * NSEC_PER_SEC)
+
 enum follow_state {
 	FOLLOW_TRYING,	/* the runtime is not loaded yet */
 	FOLLOW_PARTLY,	/* followed; further probes may be possible later */
@@ -29,7 +37,11 @@ struct followed {
 	const struct runtime_module *module;
 	bool demands; /* holds a demand of attach */
 	unsigned int probes;
-	bool more; /* further things to read may come with further threads */
+	bool more;	       /* further things to read may come with further threads */
+	unsigned int optional; /* of them: recipe.asked decides */
+	bool eased;	       /* those are detached */
+	uint64_t ease_ns;      /* not before then */
+	uint64_t calls, asked; /* of the recipe, when it was looked at last */
 	uint64_t since_ns;
 	uint64_t tried_ns;
 	UT_hash_handle hh;
@@ -40,6 +52,8 @@ struct runtimes {
 	struct followed *table;
 	uint64_t checked_ns;
 	unsigned int waiting; /* TRYING or PARTLY */
+	unsigned int easy;    /* with optional probes */
+	uint64_t eased_ns;    /* when those were looked at last */
 };
 
 static const struct runtime_module *const modules[RUNTIME_COUNT] = {
@@ -69,6 +83,15 @@ static void set_state(struct runtimes *runtimes, struct followed *one, enum foll
 	runtimes->waiting += one->state == FOLLOW_TRYING || one->state == FOLLOW_PARTLY;
 }
 
+static void set_optional(struct runtimes *runtimes, struct followed *one, unsigned int count)
+{
+	runtimes->easy -= one->optional != 0;
+	one->optional = count;
+	runtimes->easy += one->optional != 0;
+	one->eased = false;
+	one->calls = one->asked = 0;
+}
+
 static void take_back(struct runtimes *runtimes, struct followed *one)
 {
 	struct recipe none = { .pid = one->pid };
@@ -78,6 +101,7 @@ static void take_back(struct runtimes *runtimes, struct followed *one)
 		attach__demand_less(runtimes->opts.attach, DEMAND_WAKES);
 	one->demands = false;
 	one->probes = 0;
+	set_optional(runtimes, one, 0);
 	if (one->state == FOLLOW_DONE || one->state == FOLLOW_PARTLY)
 		load__recipe(runtimes->opts.load, &none);
 }
@@ -125,6 +149,8 @@ static int install(struct runtimes *runtimes, struct followed *one, struct runti
 	if (one->probes && one->probes == setup->count) /* only what is read has changed */
 		return 0;
 	one->probes = setup->count;
+	set_optional(runtimes, one, setup->optional);
+	one->ease_ns = clock__monotonic_ns() + KEEP_FIRST_NS;
 	err = attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count, why);
 	/* what was told while the probes were put in place is not all: its rules begin anew */
 	if (!err && one->module == &cpython_module)
@@ -234,15 +260,63 @@ static void check(struct runtimes *runtimes, struct followed *one)
 	buf__release(&why);
 }
 
+static void harden(struct runtimes *runtimes, struct followed *one, uint64_t now_ns)
+{
+	const struct process *process = processes__find(runtimes->opts.processes, one->pid);
+	struct runtime_setup setup = { 0 };
+	struct buf why = { 0 };
+	int err = process ? one->module->prepare(process, &setup, &why) : -ESRCH;
+
+	one->eased = false;
+	one->ease_ns = now_ns + KEEP_THEN_NS;
+	if (!err && setup.count == one->probes)
+		err = attach__again(runtimes->opts.attach, one->pid,
+				    setup.probes + setup.count - one->optional, one->optional,
+				    &why);
+	if (err)
+		give_up(runtimes, one, &why);
+	runtime_setup__release(&setup);
+	buf__release(&why);
+}
+
+/* Some probes tell only of calls whose caller is not known otherwise: they cost more than all others, and
+ * most programs have hardly any such calls. */
+static void ease(struct runtimes *runtimes, struct followed *one, uint64_t now_ns)
+{
+	struct recipe recipe;
+	uint64_t calls, asked;
+
+	if ((!one->eased && now_ns < one->ease_ns) ||
+	    load__recipe_counts(runtimes->opts.load, one->pid, &recipe) != 0)
+		return;
+	calls = recipe.calls - one->calls;
+	asked = recipe.asked - one->asked;
+	one->calls = recipe.calls;
+	one->asked = recipe.asked;
+	if (one->eased) {
+		if (asked >= ASKED_MIN && asked * ASKED_SHARE > calls)
+			harden(runtimes, one, now_ns);
+		return;
+	}
+	one->ease_ns = now_ns + NSEC_PER_SEC;
+	if (calls < CALLS_MIN || asked * ASKED_SHARE > calls)
+		return;
+	attach__less(runtimes->opts.attach, one->pid, one->probes - one->optional);
+	one->eased = true;
+}
+
 void runtimes__tick(struct runtimes *runtimes, uint64_t now_ns)
 {
 	bool due = now_ns >= runtimes->checked_ns + CHECK_EVERY_NS;
 	struct followed *one, *next;
+	bool look = runtimes->easy && now_ns >= runtimes->eased_ns + TRY_EVERY_NS;
 
-	if (!runtimes->waiting && !due)
+	if (!runtimes->waiting && !due && !look)
 		return;
 	if (due)
 		runtimes->checked_ns = now_ns;
+	if (look)
+		runtimes->eased_ns = now_ns;
 	HASH_ITER(hh, runtimes->table, one, next) {
 		uint64_t every_ns = one->state == FOLLOW_PARTLY ? 5 * TRY_EVERY_NS : TRY_EVERY_NS;
 
@@ -251,5 +325,7 @@ void runtimes__tick(struct runtimes *runtimes, uint64_t now_ns)
 			try(runtimes, one, now_ns);
 		if (due && (one->state == FOLLOW_PARTLY || one->state == FOLLOW_DONE))
 			check(runtimes, one);
+		if (look && one->optional)
+			ease(runtimes, one, now_ns);
 	}
 }

@@ -287,6 +287,7 @@ static void fill(const struct subject *subject, struct recipe *recipe)
 static int go__prepare(const struct process *process, struct runtime_setup *ret, struct buf *why)
 {
 	struct subject subject = { .why = why };
+	unsigned int before;
 	struct image *image;
 	int err = image__of_process(process->pid, NULL, &image);
 
@@ -307,8 +308,12 @@ static int go__prepare(const struct process *process, struct runtime_setup *ret,
 		err = probe_calls(&subject, NEWPROC, "go__create", ret);
 	if (!err)
 		err = probe_round_trip(&subject, ret);
+	before = ret->count;
 	if (!err)
 		err = probe_calls(&subject, READY, "go__ready", ret);
+	/* where net/http does not tell of calls nobody can say whether wakes are needed */
+	if (!err && ret->recipe.words[GO_PERSIST_CONN])
+		ret->optional = ret->count - before;
 	if (!err)
 		fill(&subject, &ret->recipe);
 	return err;

@@ -20,6 +20,9 @@ struct runtime_setup {
 	struct recipe recipe; /* pid is set by the caller */
 	unsigned int count;
 	struct uprobe probes[RUNTIME_PROBES_MAX];
+	/* the last ones of them are needed only where many calls have no caller that is known
+	 * (recipe.asked): attached at first, and by that later on */
+	unsigned int optional;
 	bool more; /* works, but a library with further probes may be loaded yet: ask again */
 	/* files that probes are in: their paths are good as long as they are open. Owned */
 	struct image *images[RUNTIME_IMAGES_MAX];
