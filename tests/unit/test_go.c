@@ -322,9 +322,38 @@ static void whoever_is_made_after_dialling_works_for_the_connection(void **state
 	dial(t, 1, 17, V);
 	create(t, 18, T, W);
 	call(t, 1, 19, W);
+	call(t, 2, 20, W); /* opened before: nobody knows by whom */
+	request(t, 1, 21, B);
+	dial(t, 3, 22, B);
+	call(t, 3, 23, B);
+	result(t, 3, 24, B);
+	call(t, 3, 25, W); /* from a pool */
 	finish(t);
 	assert_root(t, 0, 14, ROOT_WHY_DOUBT);
 	assert_root(t, 1, 19, ROOT_WHY_DOUBT);
+	assert_root(t, 2, 20, ROOT_WHY_DOUBT);
+	assert_parent(t, 3, 23, 1, 21, PARENT_BY_GOROUTINE);
+	assert_parent(t, 3, 25, 0, 10, PARENT_BY_GOROUTINE);
+}
+
+/* Writes and reads for all, and tells each of its result: made before anything was seen. */
+static void a_connections_goroutine_claims_for_nobody(void **state)
+{
+	struct trees *t = *state;
+
+	request(t, 0, 10, S);
+	request(t, 1, 11, T);
+	call(t, 0, 12, P);
+	result(t, 0, 13, V); /* another one reads */
+	wake(t, 14, P, T, GO_WAIT_OTHER);
+	call(t, 1, 20, W); /* one does both, for two */
+	call(t, 2, 21, W);
+	result(t, 2, 22, W);
+	wake(t, 23, W, S, GO_WAIT_RECEIVE);
+	finish(t);
+	assert_root(t, 0, 12, ROOT_WHY_EXPIRED);
+	assert_root(t, 1, 20, ROOT_WHY_EXPIRED);
+	assert_root(t, 2, 21, ROOT_WHY_EXPIRED);
 }
 
 static void what_works_for_a_connection_has_no_results(void **state)
@@ -625,6 +654,7 @@ int main(void)
 		TEST(pipelined_requests_are_served_in_turn),
 		TEST(whoever_is_made_after_dialling_works_for_the_connection),
 		TEST(what_works_for_a_connection_has_no_results),
+		TEST(a_connections_goroutine_claims_for_nobody),
 		TEST(the_one_that_gets_the_result_claims_the_call),
 		TEST(work_that_is_taken_is_no_result),
 		TEST(what_cannot_be_its_result_is_not_claimed),

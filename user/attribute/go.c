@@ -7,8 +7,8 @@
  * - net/http has requests written by a goroutine of the connection. The caller is known from
  *   where it hands the request over (UNIT_PUT): the next call on that connection is for what the
  *   caller works for. Which goroutine writes, who has dialled, and who else wakes it say nothing.
- * - Others write themselves. But not one that was created by a goroutine which had dialled: such
- *   ones often work for the connection and with that for anybody.
+ * - Others write themselves. But one that was created by a goroutine which had dialled often works
+ *   for that connection and with that for anybody: there its calls are nobody's.
  * - A goroutine without a request (of a pool, older than the agent) may work for others: its call is held
  *   until the one that waits for its result is woken by it and claims the call. A timer's call
  *   is nobody's.
@@ -18,6 +18,8 @@
 #include "attribute/goroutine.h"
 
 #include <stddef.h>
+
+#include <utlist.h>
 
 static bool is_goroutine(uint64_t id)
 {
@@ -88,16 +90,14 @@ static struct verdict verdict_of(struct request *request)
 	return verdict_root(request->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
 }
 
-/* doubtful: it may have taken work of somebody else than its creator */
-static struct verdict acts_for(struct goroutines *all, struct goroutine *g, uint64_t now_ns,
-			       bool doubtful)
+static struct verdict acts_for(struct goroutines *all, struct goroutine *g, uint64_t now_ns)
 {
 	struct request *request = goroutine__request(all, g);
 	struct verdict verdict;
 
 	if (g->mixed)
 		return verdict_root(ROOT_WHY_DOUBT);
-	if (request && (g->serves || (request->open && !doubtful)))
+	if (request && (g->serves || request->open))
 		return verdict_of(request);
 	if (g->timed)
 		return verdict_root(ROOT_WHY_NO_REQUEST);
@@ -110,28 +110,42 @@ static struct verdict go__who(struct unit *unit, const struct call_site *site)
 {
 	struct goroutines *all = goroutines__of(unit->group);
 	const struct verdict *given;
+	struct verdict verdict;
 	struct goroutine *g;
+	struct work *work;
 
 	if (!all)
 		return verdict_root(ROOT_WHY_UNIT);
 	given = gift__take(all, site->conn_id);
-	if (given)
+	if (given) {
+		work = given->hold ? work__of(all, given->hold) : NULL;
+		if (work)
+			work->called = true;
 		return given->request ? verdict_of(given->request) : *given;
+	}
 	if (!is_goroutine(site->at->unit))
 		return verdict_root(site->at->unit ? ROOT_WHY_NO_REQUEST : ROOT_WHY_UNIT);
 	g = goroutine__get(all, site->at->unit);
 	if (!g)
 		return verdict_root(ROOT_WHY_UNIT);
-	if (g->after_dial)
+	if (g->after_dial && gift__may_be_of(all, site->conn_id, g->creator))
 		return verdict_root(ROOT_WHY_DOUBT);
-	return acts_for(all, g, site->at->ns, false);
+	verdict = acts_for(all, g, site->at->ns);
+	work = verdict.hold ? work__of(all, verdict.hold) : NULL;
+	if (work)
+		work->direct = work->called = true;
+	return verdict;
 }
 
 static void go__connect(struct unit *unit, const struct call_site *site)
 {
-	struct goroutines *all = unit->group->state;
-	struct goroutine *g = all ? goroutine__find(all, site->at->unit) : NULL;
+	struct goroutines *all = goroutines__of(unit->group);
+	struct goroutine *g = NULL;
 
+	if (all && is_goroutine(site->at->unit))
+		g = goroutine__get(all, site->at->unit);
+	if (g)
+		gift__dialled(all, site->conn_id, g);
 	/* several addresses are dialled by goroutines of their own: their creator has dialled */
 	for (int i = 0; g && i < 2; i++) {
 		g->dialled = true;
@@ -144,7 +158,7 @@ static void go__response(struct unit *unit, struct request *owner, const struct 
 	struct work *work =
 		site->hold && unit->group->state ? work__of(unit->group->state, site->hold) : NULL;
 
-	if (work)
+	if (work && (!work->direct || site->at->unit == work->of->id))
 		work->answered = true;
 }
 
@@ -177,10 +191,21 @@ static void on_handover(struct goroutines *all, const struct event_unit *event)
 
 	if (!g)
 		return;
-	/* what waits in a channel receive may have got somebody else's work there */
-	gift__put(all, event->arg,
-		  acts_for(all, g, event->event.time_ns,
-			   !g->serves && event->other_unit == GO_WAIT_RECEIVE));
+	/* a pool may make its goroutines within a request, and in a channel receive they get any work */
+	if (!g->serves && event->other_unit == GO_WAIT_RECEIVE)
+		goroutine__set_request(all, g, NULL);
+	gift__put(all, event->arg, acts_for(all, g, event->event.time_ns));
+}
+
+/* Who has several calls under way works for several. */
+static bool is_at_another(const struct goroutine *w, const struct work *last)
+{
+	const struct work *work;
+
+	DL_FOREACH(w->works, work)
+		if (work != last && work->called && !work->answered)
+			return true;
+	return false;
 }
 
 /* It has got what it has waited for from w, whose last call that may be. */
@@ -190,7 +215,7 @@ static void claim(struct goroutines *all, struct goroutine *w, struct request *r
 	struct work *last = w->works ? w->works->prev : NULL;
 	bool handed = w->from == request;
 
-	if (!last || !last->answered || request->read_ns > last->begun_ns)
+	if (!last || !last->answered || request->read_ns > last->begun_ns || is_at_another(w, last))
 		return;
 	work__settle(all, last, !w->from || handed ? verdict : verdict_root(ROOT_WHY_DOUBT));
 	/* what it has called before for the same piece of work */

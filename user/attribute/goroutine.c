@@ -193,38 +193,72 @@ static void gift__free(struct goroutines *all, struct gift *gift)
 	free(gift);
 }
 
-void gift__put(struct goroutines *all, uint64_t conn_id, struct verdict verdict)
+static struct gift *gift__get(struct goroutines *all, uint64_t conn_id)
 {
 	struct gift *gift = gift__find(all, conn_id);
 
-	if (gift)
-		gift__free(all, gift);
+	if (gift) {
+		DL_DELETE(all->oldest, gift);
+		DL_APPEND(all->oldest, gift);
+		return gift;
+	}
 	if (HASH_COUNT(all->gifts) >= GIFTS_MAX) {
 		all->units->stats->lost[LOSS_UNIT_TABLE_FULL]++;
 		gift__free(all, all->oldest);
 	}
 	gift = calloc(1, sizeof(*gift));
 	if (!gift)
-		return;
+		return NULL;
 	gift->conn_id = conn_id;
 	HASH_ADD(hh, all->gifts, conn_id, sizeof(conn_id), gift);
 	if (!gift->hh.tbl) {
 		free(gift);
-		return;
+		return NULL;
 	}
 	DL_APPEND(all->oldest, gift);
+	return gift;
+}
+
+void gift__dialled(struct goroutines *all, uint64_t conn_id, const struct goroutine *dialler)
+{
+	struct gift *gift = gift__get(all, conn_id);
+
+	if (!gift)
+		return;
+	gift->dialler = dialler->id;
+	gift->maker = dialler->creator;
+}
+
+bool gift__may_be_of(struct goroutines *all, uint64_t conn_id, uint64_t g)
+{
+	const struct gift *gift = gift__find(all, conn_id);
+
+	return !gift || !gift->dialler || gift->dialler == g || gift->maker == g;
+}
+
+void gift__put(struct goroutines *all, uint64_t conn_id, struct verdict verdict)
+{
+	struct gift *gift = gift__get(all, conn_id);
+	struct verdict old;
+
+	if (!gift)
+		return;
+	old = gift->verdict;
 	gift->verdict = verdict;
+	gift->given = true;
 	request__ref(verdict.request);
 	hold__ref(verdict.hold);
+	request__unref(all->units, old.request);
+	hold__unref(all->units, old.hold);
 }
 
 const struct verdict *gift__take(struct goroutines *all, uint64_t conn_id)
 {
 	struct gift *gift = gift__find(all, conn_id);
 
-	if (!gift || gift->taken)
+	if (!gift || !gift->given)
 		return NULL;
-	gift->taken = true;
+	gift->given = false;
 	return &gift->verdict;
 }
 

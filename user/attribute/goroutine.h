@@ -17,6 +17,8 @@ struct work {
 	struct goroutine *of;
 	struct hold *hold;
 	uint64_t begun_ns;
+	bool direct; /* it writes itself, so it must read the answer, too */
+	bool called; /* its first byte was written */
 	bool answered;
 	struct work *prev, *next;
 	UT_hash_handle hh; /* by hold */
@@ -39,11 +41,12 @@ struct goroutine {
 	UT_hash_handle hh;
 };
 
-/* Whom the next call on a connection is for. */
+/* A connection: who has opened it, and whom its next call is for. */
 struct gift {
 	uint64_t conn_id;
-	struct verdict verdict; /* request, hold: references */
-	bool taken;
+	uint64_t dialler, maker; /* and by whom that one was created; 0: not known */
+	struct verdict verdict;	 /* request, hold: references */
+	bool given;
 	struct gift *prev, *next; /* oldest first */
 	UT_hash_handle hh;
 };
@@ -72,6 +75,9 @@ void work__settle(struct goroutines *all, struct work *work, struct verdict verd
 /* The goroutine has taken new work, of `from` or (NULL) of nobody known. */
 void goroutine__begin(struct goroutines *all, struct goroutine *g, struct request *from);
 
+void gift__dialled(struct goroutines *all, uint64_t conn_id, const struct goroutine *dialler);
+/* g, or what it has created, has opened the connection; also when that is not known. */
+bool gift__may_be_of(struct goroutines *all, uint64_t conn_id, uint64_t g);
 void gift__put(struct goroutines *all, uint64_t conn_id, struct verdict verdict);
 /* Once. NULL: there is none; borrowed until the connection's next one. */
 const struct verdict *gift__take(struct goroutines *all, uint64_t conn_id);
