@@ -122,6 +122,16 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 		unit->group->rules->request(unit, request, at);
 }
 
+static void serve_head(struct attribute *attribute, struct exchange *exchange)
+{
+	const struct stamp *at = &exchange->request.first;
+	struct request *request = exchange->attribution;
+	struct unit *unit = request ? units__get(&attribute->units, at) : NULL;
+
+	if (unit && unit->group->rules->head)
+		unit->group->rules->head(unit, request, at);
+}
+
 static void serve_read(struct attribute *attribute, struct exchange *exchange)
 {
 	const struct stamp *at = &exchange->request.last;
@@ -200,7 +210,9 @@ static void on_connect(struct attribute *attribute, const struct event_connect *
 			    false };
 	struct unit *unit = units__get(&attribute->units, &at);
 
-	struct call_site site = { .at = &at, .conn_id = connect->conn, .connecting = true };
+	struct call_site site = {
+		.at = &at, .conn_id = connect->conn, .tuple = &connect->tuple, .connecting = true
+	};
 
 	if (unit && !unit->group->rules->no_connect)
 		setups__add(&attribute->setups, connect->conn, at.tid,
@@ -225,6 +237,8 @@ static struct verdict judge(struct attribute *attribute, const struct exchange *
 	} else if (unit) {
 		struct call_site site = { .at = at,
 					  .conn_id = exchange->conn_id,
+					  .tuple = &exchange->tuple,
+					  .opened = setup,
 					  .reused = exchange->conn_reused };
 
 		verdict = unit->group->rules->who(unit, &site);
@@ -249,11 +263,11 @@ static void call_begin(struct attribute *attribute, struct exchange *exchange)
 		return;
 	*call = (struct call){ .tid = exchange->request.first.tid };
 	call->verdict = judge(attribute, exchange, unit);
-	if (call->verdict.request) {
-		call->waiting = request__ref(call->verdict.request);
-		request__ref(call->verdict.request);
+	call->waiting =
+		request__ref(call->verdict.request ? call->verdict.request : call->verdict.maybe);
+	request__ref(call->verdict.request);
+	if (call->waiting)
 		request__add_calls(call->waiting, 1, 0);
-	}
 	if (call->verdict.hold) {
 		call->hold = hold__ref(call->verdict.hold);
 		call->held = held__new(&attribute->units, exchange->context, call->hold);
@@ -290,6 +304,7 @@ static void call_read(struct attribute *attribute, struct exchange *exchange,
 	struct request *owner = call ? call->verdict.request : NULL;
 	struct call_site site = { .at = at,
 				  .conn_id = exchange->conn_id,
+				  .tuple = &exchange->tuple,
 				  .reused = exchange->conn_reused,
 				  .reads = true,
 				  .complete = exchange->response_ended,
@@ -327,6 +342,21 @@ static void call__free(struct attribute *attribute, struct call *call)
 	pool__put(&calls_pool, call);
 }
 
+static void call_over(struct attribute *attribute, const struct exchange *exchange,
+		      const struct call *call)
+{
+	struct stamp at = exchange->request.first;
+	struct call_site site = { .at = &at,
+				  .conn_id = exchange->conn_id,
+				  .tuple = &exchange->tuple,
+				  .hold = call->hold };
+	struct group *group = units__group(&attribute->units, at.pid);
+
+	at.ns = exchange->end_ns;
+	if (group && group->rules->done)
+		group->rules->done(group, &site);
+}
+
 static void call_done(struct attribute *attribute, struct exchange *exchange)
 {
 	struct call *call = exchange->attribution;
@@ -338,6 +368,7 @@ static void call_done(struct attribute *attribute, struct exchange *exchange)
 	exchange->attribution = NULL;
 	if (!call)
 		return;
+	call_over(attribute, exchange, call);
 	if (call->held)
 		held__ended(&attribute->units, call->held, exchange->end_ns);
 	call__free(attribute, call);
@@ -375,6 +406,7 @@ static void serve(struct attribute *attribute, struct exchange *exchange, enum e
 	case EXCHANGE_HEAD:
 		read_header(exchange);
 		context__set_remote(exchange->context);
+		serve_head(attribute, exchange);
 		break;
 	case EXCHANGE_REQUEST:
 		serve_read(attribute, exchange);

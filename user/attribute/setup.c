@@ -17,10 +17,11 @@ struct setup *setups__find(struct setups *setups, uint64_t conn_id)
 
 static void setup__free(struct setups *setups, struct setup *setup)
 {
-	if (setup->verdict.request) {
-		request__add_calls(setup->verdict.request, 0, -1);
-		request__unref(setups->units, setup->verdict.request);
-	}
+	if (setup->waiting)
+		request__add_calls(setup->waiting, 0, -1);
+	request__unref(setups->units, setup->waiting);
+	request__unref(setups->units, setup->verdict.request);
+	hold__unref(setups->units, setup->hold);
 	HASH_DEL(setups->by_conn, setup); /* NOLINT(*NullDereference): it is in the table */
 	DL_DELETE(setups->oldest, setup);
 	free(setup);
@@ -55,10 +56,11 @@ void setups__add(struct setups *setups, uint64_t conn_id, uint32_t tid, struct v
 	}
 	DL_APPEND(setups->oldest, setup);
 	setup->verdict = verdict;
-	setup->held = verdict.hold;
-	setup->verdict.hold = NULL;
-	if (request__ref(verdict.request))
-		request__add_calls(verdict.request, 0, 1);
+	setup->hold = hold__ref(verdict.hold);
+	request__ref(verdict.request);
+	setup->waiting = request__ref(verdict.request ? verdict.request : verdict.maybe);
+	if (setup->waiting)
+		request__add_calls(setup->waiting, 0, 1);
 }
 
 void setups__release(struct setups *setups)
@@ -71,7 +73,7 @@ struct verdict setup__first_use(const struct setup *setup, uint32_t tid, struct 
 {
 	struct verdict then = setup->verdict;
 
-	if (setup->held) /* its hold goes on, or has been claimed */
+	if (setup->hold) /* its hold goes on, or has been claimed */
 		return setup->tid == tid || !now.request ? now : verdict_root(ROOT_WHY_DOUBT);
 	if (then.request && then.request == now.request) {
 		if (now.by == PARENT_BY_TURN) /* the turn has passed since: connecting takes one */

@@ -11,7 +11,8 @@ struct setup {
 	uint64_t conn_id;
 	uint32_t tid;		   /* that connected */
 	struct verdict verdict;	   /* for whom it acted then; request: a reference */
-	bool held;		   /* which was not known then */
+	struct hold *hold;	   /* which was not known then: a reference */
+	struct request *waiting;   /* the request that waits for it; a reference */
 	struct setup *prev, *next; /* oldest first */
 	UT_hash_handle hh;
 };

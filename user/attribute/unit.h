@@ -83,6 +83,7 @@ struct group {
 };
 
 struct hold;
+struct setup;
 struct units;
 
 struct verdict {
@@ -90,6 +91,8 @@ struct verdict {
 	enum parent_by by;
 	enum root_why why;
 	struct hold *hold; /* not known yet (request NULL); borrowed */
+	/* with a hold: whose it is as far as it looks, which therefore waits for it; borrowed */
+	struct request *maybe;
 };
 
 static inline struct verdict verdict_root(enum root_why why)
@@ -131,9 +134,11 @@ void hold__settle(struct units *units, struct hold *hold, struct verdict verdict
 struct call_site {
 	const struct stamp *at;
 	uint64_t conn_id;
-	bool connecting; /* no call yet: the connection is being opened */
-	bool reused;	 /* not the first call of the connection */
-	bool reads;	 /* an answer: its first bytes, or all of it: `complete` */
+	const struct conn_tuple *tuple;
+	const struct setup *opened; /* the first call: of its connection, where that was seen */
+	bool connecting;	    /* no call yet: the connection is being opened */
+	bool reused;		    /* not the first call of the connection */
+	bool reads;		    /* an answer: its first bytes, or all of it: `complete` */
 	bool complete;
 	struct hold *hold; /* an answer: that of its call, or NULL */
 };
@@ -150,6 +155,8 @@ struct unit_rules {
 	/* A request was read (first and last bytes), answered, or ended otherwise. */
 	void (*request)(struct unit *unit, struct request *request, const struct stamp *at);
 	void (*answered)(struct unit *unit, struct request *request, const struct stamp *at);
+	/* The head of a request is whole; at: its first byte. */
+	void (*head)(struct unit *unit, struct request *request, const struct stamp *at);
 	/* For which request does the unit act now? Asked at a call and at a connect; there
 	 * PARENT_BY_CONNECT says that other threads may write what the connection is opened for. */
 	struct verdict (*who)(struct unit *unit, const struct call_site *site);
@@ -157,6 +164,8 @@ struct unit_rules {
 	void (*connect)(struct unit *unit, const struct call_site *site);
 	/* Of the answer to a call was read; owner: the call's request, NULL when unknown. */
 	void (*response)(struct unit *unit, struct request *owner, const struct call_site *site);
+	/* A call is over, in whatever way. site->at: its end. */
+	void (*done)(struct group *group, const struct call_site *site);
 	/* EVENT_UNIT; CREATE and EXIT before the books forget the thread */
 	void (*event)(struct group *group, const struct event_unit *event);
 	void (*named)(struct group *group, const struct event_name *event);
