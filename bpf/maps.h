@@ -25,6 +25,7 @@ extern __u64 traced[PID_LIMIT / 64];
 
 /* Processes with a recipe. Written by the agent (load__recipe). Defined in unit.bpf.c. */
 extern __u32 recipe_count;
+extern __u32 node_count; /* of them those of Node */
 
 /* Records that found a ring full, of all kinds: read by the agent at every turn. Defined in
  * task.bpf.c. */
@@ -104,7 +105,11 @@ struct {
 struct thread {
 	__u64 handle;	/* PyThreadState, node::Environment, JavaThread */
 	__u64 since_ns; /* when it was switched out last */
-	__u64 words[2]; /* of the runtime's programs */
+	__u64 words[2]; /* of the runtime's programs, by the enum below */
+};
+
+enum thread_node {
+	NODE_TOLD, /* unit of the last UNIT_SCOPE; 0 after a UNIT_AT */
 };
 
 struct {

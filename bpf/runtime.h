@@ -20,9 +20,6 @@ static __always_inline __u64 user__read64(__u64 address)
 
 #include "go.h"
 
-static __always_inline __u64 node__unit(const struct recipe *recipe, struct task_struct *task)
-{
-	return 0;
-}
+#include "node.h"
 
 #endif

@@ -33,8 +33,10 @@ static __always_inline void connect__begun(struct sock *sk, __u16 family, __u64 
 	if (BPF_CORE_READ(sk, sk_socket, sk) != sk)
 		made.flags |= ENTRY_SUBFLOW;
 	entry = conn__insert(sk, &made);
-	if (entry)
-		connect__emit(sk, entry, pid_tgid, now);
+	if (!entry)
+		return;
+	node__at(pid_tgid, now, false);
+	connect__emit(sk, entry, pid_tgid, now);
 }
 
 /* Softirq context as a rule: the process is known from CONNECT. */

@@ -13,6 +13,7 @@
 #define SPANPROBE_BPF_TRAFFIC_H
 
 #include "payload.h"
+#include "runtime.h"
 #include "table.h"
 
 static __always_inline void mark__emit(struct entry *entry, __u8 dir, __u64 position,
@@ -146,6 +147,8 @@ static __always_inline void traffic__capture(struct sock *sk, struct entry *entr
 	struct moved *moved;
 	__u32 zero = 0;
 
+	if (wanted.crossed || wanted.count)
+		node__at(pid_tgid, now, dir == DIR_IN);
 	if (wanted.crossed)
 		mark__emit(entry, dir, start + wanted.offset, pid_tgid, now);
 	if (!wanted.count)

@@ -8,6 +8,7 @@
 #include "runtime.h"
 
 __u32 recipe_count;
+__u32 node_count;
 
 __u64 unit__of_runtime(__u32 pid)
 {

@@ -157,10 +157,13 @@ enum unit_change {
 	UNIT_BIND,
 	UNIT_MODULE, /* agent, for the process: event.unit means enum unit_kind `arg` (bits 0-7) from now
 			on; RECIPE_* in bits 8-15 */
-	UNIT_AT, /* Node: at a socket call: unit: execution async id, other_unit: trigger async id,
-			arg: counter of ids. The call's DATA or CONNECT has the same time and follows */
-	UNIT_SCOPE, /* Node: an outermost callback scope begins: unit: its async id, other_unit: its
-			trigger, arg: counter */
+	/* Node: at a socket call: unit: execution async id, plus 1; other_unit: trigger async id, arg:
+	 * counter of ids, other_tid: 1 when bytes came in. The call's DATA, MARK or CONNECT has the
+	 * same time and follows */
+	UNIT_AT,
+	/* Node: an outermost callback scope begins: unit: its async id, plus 1; other_unit: its
+	 * trigger, arg: counter. Not told again for one of the same id without a UNIT_AT between */
+	UNIT_SCOPE,
 	/* it put item `arg` into a queue; Go: it has the next call on connection `arg` made, before
 	 * which it has waited for other_unit (enum go_wait) last ... */
 	UNIT_PUT,

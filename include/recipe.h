@@ -14,7 +14,7 @@ enum unit_kind {
 	UNITS_THREADS = 0, /* how often the thread has gone to sleep, plus 1 */
 	UNITS_GO,	   /* goroutine id */
 	UNITS_CPYTHON,	   /* address of the contextvars.Context; see CPYTHON_BASE */
-	UNITS_NODE,	   /* execution async id; UNIT_AT tells the rest */
+	UNITS_NODE,	   /* execution async id, plus 1; UNIT_AT tells the rest */
 	UNITS_JAVA,	   /* enum java_unit; park and unpark are told besides */
 	UNITS_KIND_COUNT
 };
@@ -68,10 +68,15 @@ enum recipe_cpython {
 #define CPYTHON_NO_STATE 2 /* a thread that has none: no Python runs in it */
 
 enum recipe_node {
-	NODE_ENV_FIELDS, /* offsets within node::Environment: AsyncHooks' fields and ids */
-	NODE_ENV_IDS,
-	NODE_SCOPE_CONTEXT_REG, /* which argument of InternalCallbackScope is the async_context */
+	NODE_HOOKS_FIELDS, /* offsets within node::AsyncHooks: pointers to its fields and ids */
+	NODE_HOOKS_IDS,
+	NODE_SCOPE_THIS, /* enum node_reg: which one has AsyncHooks at the probe */
 };
+
+enum node_reg { NODE_REG_RBX, NODE_REG_R12, NODE_REG_R13, NODE_REG_R14, NODE_REG_R15 };
+
+#define NODE_UNIT_NONE		(~0ull) /* a thread that runs no JavaScript, as far as is known */
+#define NODE_FIELD_STACK_LENGTH 28	/* AsyncHooks::kStackLength, the eighth of 32 bits each */
 
 /* event.unit of Java's threads: one of these in bits 0-1; above: 1 + how many tasks the thread of a
  * ThreadPoolExecutor has ended, 0: not known, or no such thread */

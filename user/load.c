@@ -300,15 +300,18 @@ int load__apply(struct load *load, const struct capture_policy *policy)
 static void count_recipes(struct load *load)
 {
 	int fd = bpf_map__fd(load->skeleton->maps.recipes);
-	uint32_t key, next, count = 0;
+	uint32_t key, next, count = 0, node_count = 0;
 	bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
+	struct recipe recipe;
 
 	while (more) {
 		count++;
 		key = next;
+		node_count += !bpf_map_lookup_elem(fd, &key, &recipe) && recipe.kind == UNITS_NODE;
 		more = bpf_map_get_next_key(fd, &key, &next) == 0;
 	}
 	load->skeleton->bss->recipe_count = count;
+	load->skeleton->bss->node_count = node_count;
 }
 
 int load__recipe(struct load *load, const struct recipe *recipe)
