@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var down = os.Getenv("DOWN")
@@ -65,7 +66,20 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer)
 }
 
+// Calls of the program's own, every $BG milliseconds.
+func background(every int) {
+	for i := 0; ; i++ {
+		time.Sleep(time.Duration(every) * time.Millisecond)
+		if err := call("GET", fmt.Sprintf("bg-%d", i), "", nil); err != nil {
+			log.Print(err)
+		}
+	}
+}
+
 func main() {
+	if every, err := strconv.Atoi(os.Getenv("BG")); err == nil {
+		go background(every)
+	}
 	http.HandleFunc("/w/", serve)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 }
