@@ -32,6 +32,35 @@ def midstream():
         assert agent.lost().get("decode.midstream", 0) < 8 * 16384
 
 
+@test("live/midstream_both", NEEDS + ("nginx",))
+def midstream_both():
+    """A proxy and the server behind it, with bodies both ways under way when the agent comes: every request and
+    call begun after `ready` has its span, and the ends of older connections are joined."""
+    with Run("midstream_both") as run:
+        down = run.epoll_server()
+        front = run.nginx(down=down)
+        load = run.load(front.port, "-c", 12, "-n", 500, "-w", 300, "-m", "POST", "-b", 3000, "-q",
+                        "size=20000", wait=False)
+        live.wait_for("traffic", lambda: len(down.truth()) > 200)
+        agent = Agent(run, "--pid", front.workers[0], "--pid", down.pid)
+        before = {t["id"].split(".")[0] for t in front.truth() + down.truth()}
+        assert load.wait(80) == 0
+        time.sleep(0.2)
+        agent.end()
+        truth = front.truth() + down.truth()
+        after = [t["id"] for t in front.truth() if "." not in t["id"] and t["id"] not in before]
+        assert len(after) > 1000, "the load was over before the agent was ready"
+        # what was under way when `ready` was seen: one per connection
+        unsure = before | set(after[:24])
+        truth = [dict(t, maybe=t["id"].split(".")[0] in unsure) for t in truth]
+        spans = agent.check(truth, parents="no-wrong", incomplete=True, lost=(
+            "decode.midstream", "pair.response_alone", "pair.request_alone", "decode.resync"))
+        sure = {t["id"] for t in truth if not t["maybe"]}
+        joined = [s for s in spans if s.kind == 2 and s.work_id in sure and s.work_id.endswith(".p")]
+        assert joined and all(s.attr["spanprobe.parent.by"] == "connection" for s in joined)
+        assert not any(s.attr.get("spanprobe.incomplete") for s in spans if s.work_id in sure)
+
+
 def leftovers():
     """BPF programs and links by our names, as the kernel lists them."""
     out = []
