@@ -69,10 +69,11 @@ struct {
 } conns MAP;
 
 /* Unix stream sockets likewise. Not every hook family sees their end: the idlest goes when it is
- * full, and a reused address is told by the socket's inode. */
+ * full, and a reused address is told by the socket's inode. Who is met again after that is counted,
+ * and starts in the middle. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, UNIX_CONNS);
 	__type(key, __u64);
 	__type(value, struct entry);
 } unix_conns MAP;
@@ -193,17 +194,19 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } uring_first MAP;
 
-/* Requests that will be tried again, by direction; likewise. Lives and ends with the socket. */
-struct uring_armed {
-	__u64 req[DIR_COUNT];
+/* What belongs to a socket; lives and ends with it. Only programs that the kernel hands a socket can
+ * have it: those of tracepoints. */
+struct sock_note {
+	__u64 waiting[DIR_COUNT]; /* requests of io_uring that will be tried again */
+	__u64 met;		  /* it has had an entry in unix_conns */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct uring_armed);
-} uring_armed MAP;
+	__type(value, struct sock_note);
+} sock_notes MAP;
 
 /* One call that moved bytes, on its way into records. */
 struct moved {

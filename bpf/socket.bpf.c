@@ -257,8 +257,10 @@ int socket__bootstrap(struct bpf_iter__task_file *ctx)
 	if (!entry)
 		return 0;
 	/* TCP's counters tell whether anything passed before; Unix sockets have none */
-	if (family == AF_UNIX)
+	if (family == AF_UNIX) {
+		unix__met(sk, entry);
 		entry->flags |= ENTRY_MIDSTREAM;
+	}
 	if (!(entry->flags & ENTRY_OPEN_SENT))
 		conn__announce(sk, entry, pid_tgid, bpf_ktime_get_ns());
 	return 0;

@@ -51,7 +51,7 @@ static __always_inline int length__seen(struct sock *sk, int ret, int flags, __u
 	if (flags & MSG_TRUNC) /* the bytes were thrown away, not copied */
 		source.kind = SOURCE_NONE;
 	if (ret > 0)
-		traffic__moved(sk, family, dir, ret, &source, pid_tgid);
+		traffic__moved(sk, family, dir, ret, &source, pid_tgid, true);
 	else if (ret < 0 || source.kind != SOURCE_BUFFER || source.count)
 		traffic__ended(sk, family, dir, ret, pid_tgid);
 	return 0;
@@ -141,7 +141,8 @@ static __always_inline void call__moved(struct open_call *call, __u64 done, __u8
 		source.at += before;
 	else
 		source.skip += before;
-	traffic__moved(sk, SK(sk, __sk_common.skc_family), dir, done - before, &source, pid_tgid);
+	traffic__moved(sk, SK(sk, __sk_common.skc_family), dir, done - before, &source, pid_tgid,
+		       false);
 }
 
 static __always_inline int call__leave(int ret, bool by_return, __u8 dir)

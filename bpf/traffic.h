@@ -180,9 +180,24 @@ static __always_inline void traffic__capture(struct sock *sk, struct entry *entr
 		entry->told[dir] = start + length;
 }
 
-/* `length` > 0 bytes have just moved. */
+/* A Unix socket that is met for the first time, or again because its entry had to go. */
+static __always_inline void unix__met(struct sock *sk, struct entry *entry)
+{
+	struct sock_note *note =
+		bpf_sk_storage_get(&sock_notes, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (note && note->met) {
+		loss__count(LOSS_CONN_TABLE_FULL, 1);
+		entry->flags |= ENTRY_MIDSTREAM;
+	}
+	if (note)
+		note->met = 1;
+}
+
+/* `length` > 0 bytes have just moved. trusted: the kernel has handed us the socket. */
 static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 dir, __u32 length,
-					   const struct source *source, __u64 pid_tgid)
+					   const struct source *source, __u64 pid_tgid,
+					   const bool trusted)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct entry *entry = conn__find(sk, family);
@@ -194,6 +209,8 @@ static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 d
 				    dir == DIR_OUT ? length : 0);
 		if (!entry)
 			return;
+		if (trusted && family == AF_UNIX)
+			unix__met(sk, entry);
 	}
 	/* bytes that go with the SYN, before it is answered (TCP Fast Open) */
 	if (!(entry->flags & ENTRY_CONNECTED) && family != AF_UNIX && dir == DIR_OUT)

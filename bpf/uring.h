@@ -162,11 +162,11 @@ static __always_inline struct io_kiocb *uring__issued(struct task_struct *task)
 
 static __always_inline void uring__keep(struct sock *sk, struct io_kiocb *req, __u8 dir)
 {
-	struct uring_armed *armed =
-		bpf_sk_storage_get(&uring_armed, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct sock_note *note =
+		bpf_sk_storage_get(&sock_notes, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (armed)
-		armed->req[dir & 1] = (__u64)req;
+	if (note)
+		note->waiting[dir & 1] = (__u64)req;
 }
 
 /* One that has waited before its first try. It may be of a socket that had this address before. */
@@ -191,7 +191,7 @@ static __always_inline void uring__source(struct sock *sk, struct task_struct *t
 					  int length, struct source *ret)
 {
 	struct io_kiocb *req;
-	struct uring_armed *armed;
+	struct sock_note *note;
 
 	if (!settings.uring)
 		return;
@@ -203,8 +203,9 @@ static __always_inline void uring__source(struct sock *sk, struct task_struct *t
 	ret->ring = 1;
 	if (uring__source_of(req, sk, dir, length, ret))
 		return;
-	armed = bpf_sk_storage_get(&uring_armed, sk, NULL, 0);
-	if (armed && uring__source_of((struct io_kiocb *)armed->req[dir & 1], sk, dir, length, ret))
+	note = bpf_sk_storage_get(&sock_notes, sk, NULL, 0);
+	req = note ? (struct io_kiocb *)note->waiting[dir & 1] : NULL;
+	if (uring__source_of(req, sk, dir, length, ret))
 		return;
 	uring__try_first(sk, dir, length, ret);
 }

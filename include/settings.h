@@ -10,6 +10,7 @@
 #define PID_LIMIT (4 * 1024 * 1024)
 
 #define CONNS_DEFAULT	   16384      /* connections known at a time */
+#define UNIX_CONNS	   8192	      /* ... Unix sockets */
 #define RING_BYTES_DEFAULT (4u << 20) /* all rings together; resident in the agent too */
 #define RINGS_MAX	   8
 #define HEAD_BYTES_DEFAULT (16u << 10) /* captured of each turn of a new connection */

@@ -2,6 +2,7 @@
 """Sockets that go unusual ways: shared, passed on, duplicated, inherited. Both ends are traced, the server's
 children with it: requests = spans = calls, each in the process that served it, all of them joined."""
 import os
+import resource
 import shutil
 import sys
 import time
@@ -57,6 +58,19 @@ modes("dup", "plain", "dup", "other_thread")
 modes("forked", "forked", "prefork", "inetd")
 modes("passed", "passed", "passed_later")
 modes("shared", "two_hands")
+
+
+@test("live/sockets_writers", NEEDS)
+def writers():
+    """Four processes write pipelined requests on one connection, a fifth one reads the answers."""
+    with Run("sockets_writers") as run:
+        server = run.epoll_server()
+        agent = Agent(run, "--follow-children", "--pid", server.pid, "--",
+                      os.path.join(live.BIN, "writers"), str(server.port), "50")
+        agent.end_with_command()
+        made = live.check.load_truth(agent.out)
+        assert len(made) == len(server.truth()) == 200
+        agent.check(made + server.truth())
 
 
 @test("live/sockets_late", NEEDS)
@@ -128,6 +142,20 @@ def mptcp():
         moved = sum(len(t["id"]) + len("POST /w/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody") +
                     len("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") for t in truth)
         assert agent.lost()["payload.unseen"] == moved, "%r instead of %d" % (agent.lost(), moved)
+
+
+@test("live/sockets_unix_2000", NEEDS)
+def many_unix():
+    """2,000 Unix sockets at once, both ends: none is forgotten for another one."""
+    with Run("sockets_unix_2000") as run:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        server = run.epoll_server(port="unix:" + run.path("s"))
+        agent = Agent(run, "--pid", server.pid, "--", *load(server, "-c", 2000, "-n", 2))
+        agent.end_with_command()
+        made = live.check.load_truth(agent.out)
+        assert len(made) == 4000
+        agent.check(made + server.truth())
 
 
 @test("live/sockets_attach_race", NEEDS)
