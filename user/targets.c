@@ -237,8 +237,11 @@ static void on_fork(struct targets *targets, const struct event_task *task)
 	if ((target && !target->ended_ns) || targets->alive >= TARGETS_MAX)
 		return;
 	process = discover__fork(parent, task->child_pid, task->event.time_ns);
-	if (process && !admit(targets, process))
+	if (process && !admit(targets, process)) {
 		find(targets, task->child_pid)->traced = true;
+		if (targets->runtimes)
+			runtimes__enter(targets->runtimes, task->child_pid);
+	}
 	process__unref(process);
 }
 
