@@ -100,10 +100,11 @@ void attach__free(struct attach *attach)
 
 	if (!attach)
 		return;
-	HASH_ITER(hh, attach->processes, process, next)
-		process_links__free(attach, process);
+	/* the probes of runtimes last: whatever else is seen needs what they tell */
 	for (int i = 0; i < DEMAND_COUNT; i++)
 		detach(attach->links[i].links, &attach->links[i].count);
+	HASH_ITER(hh, attach->processes, process, next)
+		process_links__free(attach, process);
 	free(attach);
 }
 

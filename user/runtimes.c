@@ -97,14 +97,14 @@ static void take_back(struct runtimes *runtimes, struct followed *one)
 {
 	struct recipe none = { .pid = one->pid };
 
+	if (one->state == FOLLOW_DONE || one->state == FOLLOW_PARTLY)
+		load__recipe(runtimes->opts.load, &none);
 	attach__drop_process(runtimes->opts.attach, one->pid);
 	if (one->demands)
 		attach__demand_less(runtimes->opts.attach, DEMAND_WAKES);
 	one->demands = false;
 	one->probes = 0;
 	set_optional(runtimes, one, 0);
-	if (one->state == FOLLOW_DONE || one->state == FOLLOW_PARTLY)
-		load__recipe(runtimes->opts.load, &none);
 }
 
 void runtimes__free(struct runtimes *runtimes)
@@ -132,7 +132,8 @@ static void give_up(struct runtimes *runtimes, struct followed *one, const struc
 static int install(struct runtimes *runtimes, struct followed *one, struct runtime_setup *setup,
 		   struct buf *why)
 {
-	int err;
+	bool anew = !one->probes || one->probes != setup->count;
+	int err = 0;
 
 	if (setup->recipe.flags & RECIPE_WAKES && !one->demands) {
 		err = attach__demand(runtimes->opts.attach, DEMAND_WAKES, why);
@@ -140,6 +141,13 @@ static int install(struct runtimes *runtimes, struct followed *one, struct runti
 			return err;
 		one->demands = true;
 	}
+	/* The probes first: the rules begin anew with the recipe, and rely on what they tell. When
+	 * there are as many as before, only what is read has changed. */
+	if (anew)
+		err = attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count,
+				      why);
+	if (err)
+		return err;
 	setup->recipe.pid = one->pid;
 	err = load__recipe(runtimes->opts.load, &setup->recipe);
 	if (err) {
@@ -147,16 +155,12 @@ static int install(struct runtimes *runtimes, struct followed *one, struct runti
 		return err;
 	}
 	set_state(runtimes, one, setup->more ? FOLLOW_PARTLY : FOLLOW_DONE);
-	if (one->probes && one->probes == setup->count) /* only what is read has changed */
+	if (!anew)
 		return 0;
 	one->probes = setup->count;
 	set_optional(runtimes, one, setup->optional);
 	one->ease_ns = clock__monotonic_ns() + KEEP_FIRST_NS;
-	err = attach__process(runtimes->opts.attach, one->pid, setup->probes, setup->count, why);
-	/* what was told while the probes were put in place is not all: its rules begin anew */
-	if (!err && one->module == &cpython_module)
-		err = load__recipe(runtimes->opts.load, &setup->recipe);
-	return err;
+	return 0;
 }
 
 static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns)
