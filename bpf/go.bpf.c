@@ -7,6 +7,7 @@
  * net/http writes requests from a goroutine of the connection, which knows nothing of its callers. So
  * a third probe, where the caller hands its request over, names the connection.
  */
+#include "find.h"
 #include "runtime.h"
 
 static __always_inline struct recipe *go__recipe(__u64 pid_tgid)
@@ -76,28 +77,6 @@ int go__ready(struct pt_regs *ctx)
 	if (wake.event.unit && wake__matters(pid, wake.event.unit, woken, wake.arg))
 		unit__emit(pid_tgid, bpf_ktime_get_ns(), &wake);
 	return 0;
-}
-
-/* The connection of one of the process's descriptors; 0: none that is followed. */
-static __always_inline __u64 fd__conn(struct task_struct *task, __u32 fd)
-{
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file *file = NULL, **slot;
-	struct socket *socket;
-	struct entry *entry;
-	__u64 key;
-
-	if (fd >= BPF_CORE_READ(table, max_fds))
-		return 0;
-	slot = BPF_CORE_READ(table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), slot + fd) || !file)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	if (!socket || BPF_CORE_READ(socket, file) != file) /* no socket */
-		return 0;
-	key = (__u64)BPF_CORE_READ(socket, sk);
-	entry = bpf_map_lookup_elem(&conns, &key);
-	return entry ? entry->id : 0;
 }
 
 #define CONN_LAYERS 3

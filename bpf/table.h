@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The table of connections: finding, meeting and announcing them.
+ * The table of connections: meeting and announcing them.
  *
  * Programs hand over struct sock as a pointer that the verifier trusts (tracepoints with BTF) or
  * as a bare address (kprobes): everything here reads through probe reads, which serve both.
@@ -10,15 +10,7 @@
 
 #include "drift.h"
 #include "emit.h"
-
-#define SK(sk, field)	BPF_CORE_READ(sk, field)
-#define TCP(sk, field)	BPF_CORE_READ((struct tcp_sock *)(sk), field)
-#define UNIX(sk, field) BPF_CORE_READ((struct unix_sock *)(sk), field)
-
-static __always_inline bool sock__is_unix(__u16 family)
-{
-	return family == AF_UNIX;
-}
+#include "find.h"
 
 /* Is this a kind of socket that we follow? */
 static __always_inline bool sock__followed(__u16 family, __u16 type, __u16 protocol)
@@ -28,14 +20,6 @@ static __always_inline bool sock__followed(__u16 family, __u16 type, __u16 proto
 	if (family == AF_INET || family == AF_INET6)
 		return protocol == IPPROTO_TCP;
 	return family == AF_UNIX;
-}
-
-static __always_inline __u64 sock__inode(struct sock *sk)
-{
-	struct socket *socket = SK(sk, sk_socket);
-	struct socket_alloc *alloc = (void *)socket;
-
-	return socket ? BPF_CORE_READ(alloc, vfs_inode.i_ino) : 0;
 }
 
 /*
@@ -177,21 +161,6 @@ static __noinline int conn__announce(struct sock *sk, struct entry *entry, __u64
 	else
 		conn__announce_tcp(sk, entry, pid_tgid, now);
 	return 0;
-}
-
-static __always_inline struct entry *conn__find(struct sock *sk, __u16 family)
-{
-	__u64 key = (__u64)sk;
-	struct entry *entry;
-
-	if (!sock__is_unix(family))
-		return bpf_map_lookup_elem(&conns, &key);
-	entry = bpf_map_lookup_elem(&unix_conns, &key);
-	if (entry && entry->inode != sock__inode(sk)) {
-		bpf_map_delete_elem(&unix_conns, &key);
-		entry = NULL;
-	}
-	return entry;
 }
 
 static __always_inline void entry__init(struct entry *entry, struct sock *sk, __u16 family,
