@@ -175,6 +175,8 @@ enum unit_change {
 	UNIT_ALLOC, /* Java: allocation interval of the thread: other_unit: its start, arg: its top */
 	UNIT_ACCEPT, /* it has accepted connection other_unit */
 	UNIT_WRITE,  /* it wrote to connection other_unit, which its event loop will send */
+	UNIT_CLIENT, /* nginx: what it opens or calls next is for the client of connection other_unit,
+			0: for none that is known; arg: on that connection, 0: it is not known yet */
 	UNIT_CHANGE_COUNT
 };
 

@@ -16,6 +16,7 @@ enum unit_kind {
 	UNITS_CPYTHON,	   /* address of the contextvars.Context; see CPYTHON_BASE */
 	UNITS_NODE,	   /* execution async id, plus 1; UNIT_AT tells the rest */
 	UNITS_JAVA,	   /* enum java_unit; park and unpark are told besides */
+	UNITS_NGINX,	   /* as with threads; for which client it calls is told besides */
 	UNITS_KIND_COUNT
 };
 
@@ -116,5 +117,14 @@ enum recipe_java {
 
 #define JAVA_OOP_NARROW	  0x10000 /* references are 4 bytes */
 #define JAVA_KLASS_NARROW 0x20000
+
+enum recipe_nginx {
+	NGINX_PEER_LOG, /* offsets: ngx_peer_connection_t -> log, that of the client's connection, */
+	NGINX_LOG_DATA,		/* ngx_log_t -> data: what the log is about, */
+	NGINX_DATA_CONN,	/* which holds the ngx_connection_t here in http ... */
+	NGINX_DATA_CONN_STREAM, /* ... and here in stream */
+	NGINX_CONN_LOG,		/* of ngx_connection_t: back to its log */
+	NGINX_CONN_FD,
+};
 
 #endif

@@ -105,6 +105,7 @@ static void serve_begin(struct attribute *attribute, struct exchange *exchange)
 	request->begun_ns = request->read_ns = at->ns;
 	request->runtime_unit = request->first_unit = at->unit;
 	request->early = older && !older->open && !older->done;
+	request->keyed = exchange->request.key != 0;
 	if (!unit)
 		return;
 	request->looped = is_loop(unit, at);
@@ -232,7 +233,7 @@ static struct verdict judge(struct attribute *attribute, const struct exchange *
 
 	if (!unit && setup && !exchange->protocol) { /* a failed connect is its own call */
 		verdict = setup->verdict;
-		if (verdict.request && !verdict.request->open)
+		if (verdict__is_over(&verdict))
 			verdict = verdict_root(ROOT_WHY_CLOSED);
 	} else if (unit) {
 		struct call_site site = { .at = at,
@@ -247,7 +248,7 @@ static struct verdict judge(struct attribute *attribute, const struct exchange *
 		if (setup)
 			verdict = setup__first_use(setup, at->tid, verdict);
 		else if (unit->mux && !exchange->conn_reused && verdict.request &&
-			 exchange->tuple.family != FAMILY_UNIX)
+			 verdict.by != PARENT_BY_CLIENT && exchange->tuple.family != FAMILY_UNIX)
 			verdict = verdict_root(ROOT_WHY_DOUBT); /* its connect was not seen */
 	}
 	return verdict;

@@ -163,8 +163,9 @@ static void print_units(const struct process *process, const struct features *fe
 	}
 	buf__printf(out, "  %-24s ", "parents of its calls");
 	if (!module)
-		buf__puts(out,
-			  process->runtime == RUNTIME_NGINX ? "by nginx's turns\n" : "by thread\n");
+		buf__puts(out, "by thread\n");
+	else if (err && process->runtime == RUNTIME_NGINX)
+		buf__printf(out, "by turns: %.*s\n", (int)why.n, why.n ? why.p : "");
 	else if (err == -EAGAIN)
 		buf__printf(out, "by thread: %.*s\n", (int)why.n, why.n ? why.p : "");
 	else if (err)

@@ -20,7 +20,8 @@
 	PARENT_BY(LINEAGE, "lineage", "the request that allocated the caller's objects")           \
 	PARENT_BY(GOROUTINE, "goroutine", "the request of the goroutine or of its makers")         \
 	PARENT_BY(PYTHON_CONTEXT, "python-context", "the request of the Python context")           \
-	PARENT_BY(NODE_ASYNC, "node-async", "the request of Node's async id")
+	PARENT_BY(NODE_ASYNC, "node-async", "the request of Node's async id")                      \
+	PARENT_BY(CLIENT, "client", "the client that the proxy itself says it calls for")
 
 #define ROOT_WHY_LIST(ROOT_WHY)                                                                    \
 	ROOT_WHY(ENTRY, "entry", "a request whose client is not traced and sent no context")       \

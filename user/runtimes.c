@@ -60,7 +60,7 @@ static const struct runtime_module *const modules[RUNTIME_COUNT] = {
 	[RUNTIME_NATIVE] = &threads_module, [RUNTIME_JAVA] = &java_module,
 	[RUNTIME_GO] = &go_module,	    [RUNTIME_PYTHON] = &cpython_module,
 	[RUNTIME_RUBY] = &threads_module,   [RUNTIME_DOTNET] = &threads_module,
-	[RUNTIME_NODE] = &node_module,
+	[RUNTIME_NODE] = &node_module,	    [RUNTIME_NGINX] = &nginx_module,
 };
 
 const struct runtime_module *runtime_module__of(enum runtime runtime)

@@ -87,7 +87,7 @@ struct verdict setup__first_use(const struct setup *setup, uint32_t tid, struct 
 		return verdict_root(ROOT_WHY_DOUBT);
 	if (!then.request)
 		return then;
-	if (!then.request->open)
+	if (verdict__is_over(&then))
 		return verdict_root(then.request->stale ? ROOT_WHY_DOUBT : ROOT_WHY_CLOSED);
 	then.by = PARENT_BY_CONNECT;
 	return then;

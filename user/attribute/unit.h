@@ -32,6 +32,7 @@ struct request { /* a server exchange from its first byte to its end */
 	bool followed;	   /* a younger one came while it was open */
 	bool early;	   /* ... while the answer to an older one was still being written */
 	bool done;	   /* its answer has ended, or it never will */
+	bool keyed;	   /* one of several that share the connection (streams) */
 	uint32_t calls;	   /* in flight */
 	uint32_t connects; /* set up for it, not used yet */
 	uint64_t begun_ns; /* of the first read of it ... */
@@ -175,6 +176,14 @@ struct unit_rules {
 	void (*distrust)(struct group *group);
 	void (*release)(struct group *group); /* gives group->state back */
 };
+
+/* Its request has been answered by now, and what it rests on does not reach beyond that. */
+static inline bool verdict__is_over(const struct verdict *verdict)
+{
+	const struct request *request = verdict->request;
+
+	return request && !request->open && (verdict->by != PARENT_BY_CLIENT || request->stale);
+}
 
 /* The thread of that number, if it is known. */
 struct unit *group__unit(const struct group *group, uint32_t tid);

@@ -48,6 +48,7 @@ extern const struct runtime_module go_module;
 extern const struct runtime_module cpython_module;
 extern const struct runtime_module node_module;
 extern const struct runtime_module java_module;
+extern const struct runtime_module nginx_module;
 
 /* NULL: none has a use */
 const struct runtime_module *runtime_module__of(enum runtime runtime);
