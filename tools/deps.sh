@@ -20,7 +20,7 @@ TESTS="$DEMO libcmocka-dev wrk:wrk python3-venv python3-yaml javac:default-jdk-h
 # the servers and runtimes of the truth bench
 TRUTH="nginx:nginx python3:python3 python3-venv node:nodejs npm:npm javac:default-jdk-headless mvn:maven
 	go:golang-go ruby:ruby puma:puma php-fpm php-curl apache2:apache2-bin libapache2-mod-php haproxy:haproxy
-	redis-server:redis-server postgresql"
+	libnginx-mod-http-lua redis-server:redis-server postgresql"
 LIBBPF_MIN=1.3 # bpf_program__attach_uprobe_multi, bpf_object__attach_skeleton's links
 
 say() { printf 'deps: %s\n' "$*"; }
@@ -37,7 +37,7 @@ deps: this is ${PRETTY_NAME:-an unknown system}, not Debian 12 or 13 or Ubuntu 2
              clang's sanitizer runtime, cppcheck, shellcheck, codespell, mandoc, iproute2,
              qemu-system-x86, a static busybox, cpio, kmod
   truth:     npm, Maven, ruby and puma, php-fpm with curl, Apache with mod_php, haproxy, Redis,
-             PostgreSQL, cargo (what is missing is left out of the bench, by name)
+             PostgreSQL, nginx's Lua module, cargo (what is missing is left out of the bench, by name)
   then run make, make test.
 TEXT
 	exit 1

@@ -279,10 +279,11 @@ class Run:
         return self.server(name, [os.path.join(BIN, "goserver")], down, **kw)
 
     def nginx(self, name="nginx", down=None, workers=1, keepalive=64, peers="", shared="",
-              more="proxy_buffering off;", location=None):
+              more="proxy_buffering off;", location=None, top=""):
         """Static answers at /w/ID without `down`; else a proxy with keep-alive upstreams that
         calls /w/ID.p there. Truth is in its access log. peers: more servers of the upstream; shared,
-        more: directives of the http block and of the proxying location; location: another one."""
+        more: directives of the http block and of the proxying location; location: another one; top:
+        directives of the file."""
         port, prefix = free_port(), self.path(name)
         os.makedirs(prefix, exist_ok=True)
         os.chmod(prefix, 0o777)
@@ -298,7 +299,7 @@ class Run:
             }""" % more if down else """location ~ ^/w/(?<id>[^/]*)$ { return 200 "hello\\n"; }"""
         where = location or where
         with open(conf, "w") as f:
-            f.write("""
+            f.write("""%s
 daemon off; worker_processes %d; pid %s/pid; error_log stderr warn;
 worker_rlimit_nofile 8192;
 events { worker_connections 4096; }
@@ -314,7 +315,7 @@ http {
     %s
     server { listen 127.0.0.1:%d backlog=2048; set $call ""; root %s/www; %s }
 }
-""" % (workers, prefix, prefix, prefix, prefix, prefix, prefix, prefix, up + shared, port, prefix, where))
+""" % (top, workers, prefix, prefix, prefix, prefix, prefix, prefix, prefix, up + shared, port, prefix, where))
         p = Proc(self, name, ["nginx", "-c", conf, "-p", prefix])
         wait_for("nginx", lambda: p.alive() and answers(port))
         wait_for("nginx workers", lambda: len(children(p.pid)) == workers)

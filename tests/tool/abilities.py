@@ -59,6 +59,10 @@ def _python_package(*names):
     return ask
 
 
+def _file(*paths):
+    return lambda: all(os.path.exists(x) for x in paths)
+
+
 def _built(name):
     def ask():
         from tool import suite
@@ -88,6 +92,8 @@ ABILITIES = {
     "sock_*_length tracepoints (6.3)": _tracepoint("sock/sock_send_length"),
     "io_uring that can be read (6.15)": lambda: "iou_vec" in _btf(),
     "CONFIG_KPROBES": _kprobes,
+    "nginx with Lua": _file("/usr/lib/nginx/modules/ngx_http_lua_module.so",
+                            "/usr/share/lua/5.1/resty/core.lua"),
     "a hook family": lambda: _tracepoint("sock/sock_send_length")() or _kprobes(),
     "nginx": _program("nginx"),
     "Apache": lambda: bool(shutil.which("apache2") and glob.glob(

@@ -2,6 +2,7 @@
 """The table of the truth bench."""
 import os
 
+import nginxes
 import programs
 from build import pythons
 from programs import built, go, gunicorn, java, loop, node, ruby, workers
@@ -204,11 +205,19 @@ nginx("static", start=lambda run, down: run.nginx(workers=2), calls=0)
 nginx("proxy-keepalive-4", keepalive=4)
 nginx("proxy-keepalive-64", keepalive=64)
 nginx("proxy-4-workers", workers=4, keepalive=16)
-nginx("proxy-buffered-uploads", expect=ANY, more="client_body_buffer_size 8k;",
+nginx("proxy-buffered-uploads", more="client_body_buffer_size 8k;",
       load=("-m", "POST", "-b", "200000"))
-nginx("proxy-limit-req", expect=ANY, more="limit_req zone=one burst=1000;",
+nginx("proxy-limit-req", more="limit_req zone=one burst=1000;",
       shared="limit_req_zone $server_port zone=one:1m rate=200r/s;")
-nginx("proxy-refused", start=refused, expect=ANY)
+nginx("proxy-refused", start=refused)
+for name in ("mirror", "auth_request"):
+    nginx(name.replace("_", "-"), start=getattr(nginxes, name), calls=2)
+for name in ("seq", "par", "late"):
+    nginx("ssi-" + name, start=getattr(nginxes, "ssi_" + name), calls=3, load=("-C",))
+for name, how, pool in (("seq", "seq", 64), ("par", "par", 64), ("p4", "seq", 4),
+                        ("sleep", "sleep", 64)):
+    case("nginx/lua-" + name, nginxes.lua(how, pool), ("nginx with Lua",), expect=EXACT,
+         pids=lambda p: p.workers)
 case("proxy/apache-event", programs.apache_proxy, ("Apache",), calls=1, pids=workers)
 case("proxy/haproxy", programs.haproxy, ("haproxy",), calls=1)
 

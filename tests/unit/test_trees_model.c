@@ -8,6 +8,8 @@
 
 #include "trees.h"
 
+#include "recipe.h"
+
 #define APP	10
 #define BACKEND 99
 #define CONNS	64
@@ -303,8 +305,23 @@ struct loop {
 	uint32_t tid;
 	bool timers;   /* requests may wait for what no socket shows */
 	bool deferred; /* what a read asks for is done in a later turn */
+	bool says;     /* it says for which client it calls, right before */
 	struct job jobs[12];
 };
+
+static void say(struct world *w, const struct loop *loop, uint64_t client)
+{
+	struct event_unit event = { .event = { .size = sizeof(event),
+					       .kind = EVENT_UNIT,
+					       .time_ns = tick(w),
+					       .pid = APP,
+					       .tid = loop->tid },
+				    .change = UNIT_CLIENT,
+				    .other_unit = client };
+
+	if (loop->says)
+		attribute__event(w->t->attribute, &event.event);
+}
 
 static void job_act(struct world *w, struct loop *loop, struct job *job)
 {
@@ -314,6 +331,7 @@ static void job_act(struct world *w, struct loop *loop, struct job *job)
 		return;
 	}
 	job->calls--;
+	say(w, loop, job->in->near.id);
 	job->out = dice(w, 3) ? pooled(w) : NULL;
 	if (job->out) {
 		write_call(w, job->out, loop->tid, job->request);
@@ -352,16 +370,24 @@ static void loop_step(struct world *w, struct loop *loop, int load)
 }
 
 static void play_loops(const char *name, enum runtime runtime, int loops, int load, bool timers,
-		       bool deferred, bool exact)
+		       bool deferred, bool says, bool exact)
 {
+	struct event_unit module = {
+		.event = { .size = sizeof(module), .kind = EVENT_UNIT, .pid = APP },
+		.change = UNIT_MODULE,
+		.arg = UNITS_NGINX
+	};
+
 	for (unsigned int seed = 1; seed <= 5; seed++) {
 		struct world *w = world__new(seed, runtime);
 		struct loop loop[4] = { 0 };
 
+		if (says)
+			attribute__event(w->t->attribute, &module.event);
 		for (int i = 0; i < loops; i++)
-			loop[i] = (struct loop){ .tid = 100 + i,
-						 .timers = timers,
-						 .deferred = deferred };
+			loop[i] = (struct loop){
+				.tid = 100 + i, .timers = timers, .deferred = deferred, .says = says
+			};
 		for (int i = 0; i < 8000; i++)
 			loop_step(w, &loop[dice(w, loops)], load);
 		for (int i = 0; i < loops; i++) {
@@ -379,22 +405,28 @@ static void play_loops(const char *name, enum runtime runtime, int loops, int lo
 
 static void nginx_like_loops(void **state)
 {
-	play_loops("nginx", RUNTIME_NGINX, 1, 12, false, false, true);
-	play_loops("nginx alone", RUNTIME_NGINX, 1, 1, false, false, true);
+	play_loops("nginx", RUNTIME_NGINX, 1, 12, false, false, false, true);
+	play_loops("nginx alone", RUNTIME_NGINX, 1, 1, false, false, false, true);
 }
 
 static void nginx_like_loops_with_timers(void **state)
 {
-	play_loops("nginx with timers", RUNTIME_NGINX, 1, 12, true, false, false);
-	play_loops("nginx with timers, low load", RUNTIME_NGINX, 1, 2, true, false, false);
+	play_loops("nginx with timers", RUNTIME_NGINX, 1, 12, true, false, false, false);
+	play_loops("nginx with timers, low load", RUNTIME_NGINX, 1, 2, true, false, false, false);
+}
+
+static void nginx_like_loops_that_say_for_whom(void **state)
+{
+	play_loops("nginx that says", RUNTIME_NGINX, 1, 12, true, true, true, true);
+	play_loops("nginx that says, low load", RUNTIME_NGINX, 1, 2, true, true, true, true);
 }
 
 static void asynchronous_loops(void **state)
 {
-	play_loops("one loop", RUNTIME_NODE, 1, 12, true, true, false);
-	play_loops("one loop, low load", RUNTIME_NODE, 1, 2, true, true, false);
-	play_loops("one loop, one request", RUNTIME_NODE, 1, 1, true, true, true);
-	play_loops("four loops", RUNTIME_NATIVE, 4, 3, true, true, false);
+	play_loops("one loop", RUNTIME_NODE, 1, 12, true, true, false, false);
+	play_loops("one loop, low load", RUNTIME_NODE, 1, 2, true, true, false, false);
+	play_loops("one loop, one request", RUNTIME_NODE, 1, 1, true, true, false, true);
+	play_loops("four loops", RUNTIME_NATIVE, 4, 3, true, true, false, false);
 }
 
 /* --- a thread that reads, and workers ----------------------------------------------------------- */
@@ -442,6 +474,7 @@ int main(void)
 		cmocka_unit_test(blocking_threads),
 		cmocka_unit_test(nginx_like_loops),
 		cmocka_unit_test(nginx_like_loops_with_timers),
+		cmocka_unit_test(nginx_like_loops_that_say_for_whom),
 		cmocka_unit_test(asynchronous_loops),
 		cmocka_unit_test(handed_to_workers),
 	};
