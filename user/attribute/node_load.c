@@ -12,9 +12,9 @@
 
 static void level__begin(struct node_level *level, uint64_t ns)
 {
-	level->inflight++;
-	if (level->inflight >= level->recent || ns > level->recent_ns + RECENT_NS) {
-		level->recent = level->inflight;
+	level->pending++;
+	if (level->pending >= level->recent || ns > level->recent_ns + RECENT_NS) {
+		level->recent = level->pending;
 		level->recent_ns = ns;
 	}
 	if (++level->begun == CALLS_OF_HIGH) {
@@ -22,23 +22,23 @@ static void level__begin(struct node_level *level, uint64_t ns)
 		level->high[0] = level->high[1];
 		level->high[1] = 0;
 	}
-	if (level->inflight > level->high[1])
-		level->high[1] = level->inflight;
+	if (level->pending > level->high[1])
+		level->high[1] = level->pending;
 }
 
 static void level__end(struct node_level *level, uint64_t ns)
 {
-	if (level->inflight >= level->recent || ns > level->recent_ns + RECENT_NS) {
-		level->recent = level->inflight;
+	if (level->pending >= level->recent || ns > level->recent_ns + RECENT_NS) {
+		level->recent = level->pending;
 		level->recent_ns = ns;
 	}
-	if (level->inflight)
-		level->inflight--;
+	if (level->pending)
+		level->pending--;
 }
 
 static bool level__full(const struct node_level *level, uint64_t ns)
 {
-	uint32_t most = level->inflight;
+	uint32_t most = level->pending;
 	uint32_t high = level->high[0] > level->high[1] ? level->high[0] : level->high[1];
 
 	if (ns <= level->recent_ns + RECENT_NS && level->recent > most)

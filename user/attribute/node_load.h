@@ -13,7 +13,7 @@
 #include "conn.h"
 
 struct node_level {
-	uint32_t inflight;
+	uint32_t pending;
 	uint32_t recent;  /* the most of a while, as of recent_ns */
 	uint32_t high[2]; /* the most of the last and of this one of many calls */
 	uint32_t begun;	  /* calls of this one */

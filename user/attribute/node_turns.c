@@ -82,6 +82,8 @@ static void compact(struct node_thread *thread)
 
 static void drop_oldest(struct node_thread *thread, uint32_t n)
 {
+	if (!n)
+		return;
 	for (uint32_t i = 0; i < n; i++)
 		turn__clear(thread->units, &thread->turns[i]);
 	thread->count -= n;
