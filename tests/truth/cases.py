@@ -233,5 +233,5 @@ RECORDED = ["%s/%s" % (family, name) for family, names in (
              "netty-handoff"),
     ("ruby", "puma-inline puma-thread-par"), ("tokio", "inline-seq-p100 spawn-par-p4"),
     ("c", "threads-request threads-call-par proxy-p4"), ("php", "mod-php-par fpm-seq"),
-    ("nginx", "proxy-keepalive-4 proxy-refused"), ("proxy", "apache-event haproxy"))
+    ("nginx", "proxy-keepalive-4 proxy-refused mirror lua-sleep"), ("proxy", "apache-event haproxy"))
             for name in names.split()]
