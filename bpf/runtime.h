@@ -6,7 +6,6 @@
 #ifndef SPANPROBE_BPF_RUNTIME_H
 #define SPANPROBE_BPF_RUNTIME_H
 
-#include "cpython.h"
 #include "emit.h"
 #include "java.h"
 
@@ -18,6 +17,7 @@ static __always_inline __u64 user__read64(__u64 address)
 	return value;
 }
 
+#include "cpython.h"
 #include "go.h"
 
 #include "node.h"

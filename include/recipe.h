@@ -61,10 +61,14 @@ enum recipe_cpython {
 	CPYTHON_STATE_CONTEXT, /* ... and of its context */
 	CPYTHON_CONTEXT_TYPE,  /* address of PyContext_Type */
 	CPYTHON_LOOP,	       /* 1: its event loop reads outside of contexts */
+	CPYTHON_GREENLET_DTV,  /* greenlet.so: of its entry in the threads' tables of TLS blocks; */
+	CPYTHON_GREENLET_TLS,  /* of its ThreadState within its block; */
+	CPYTHON_GREENLET_TYPE, /* address of PyGreenlet_Type; 1: there are some that cannot be told */
 	CPYTHON_STREAM_HANDLE, /* of uvloop's UVStream; the kernel side finds it out */
 };
 
-/* event.unit of a thread that is in no context that somebody entered: its PyThreadState, odd */
+/* event.unit of a thread that is in no context that somebody entered: its greenlet, or (in the first
+ * one, or without) its PyThreadState, odd */
 #define CPYTHON_BASE	 1
 #define CPYTHON_NO_STATE 2 /* a thread that has none: no Python runs in it */
 

@@ -113,14 +113,16 @@ struct verdict python__of_context(struct group *group, struct origin *origin)
 	return served ? of_conn(group, served->conn) : verdict_root(ROOT_WHY_UNIT);
 }
 
-/* A thread outside of contexts. */
-static struct verdict of_thread(struct group *group, uint32_t tid)
+/* A thread outside of contexts; what it has read within one (or within a greenlet) is not its own. */
+static struct verdict of_thread(struct group *group, uint64_t now, uint32_t tid)
 {
 	struct python *python = group->state;
 	struct worker *worker = handed__find(python->handed, tid);
 	struct unit *unit = group__unit(group, tid);
 	struct verdict own = unit ? unit__own(unit) : verdict_root(ROOT_WHY_NO_REQUEST);
 
+	if (own.request && own.request->runtime_unit != now)
+		own = verdict_root(ROOT_WHY_DOUBT);
 	if (!worker)
 		return own;
 	if (own.request && own.request->read_ns > worker->since_ns)
@@ -137,7 +139,8 @@ struct verdict python__of_unit(struct group *group, uint64_t unit, uint32_t tid)
 	struct python *python = group->state;
 
 	if (!python__is_context(unit))
-		return unit & CPYTHON_BASE ? of_thread(group, tid) : verdict_root(ROOT_WHY_UNIT);
+		return unit & CPYTHON_BASE ? of_thread(group, unit, tid) :
+					     verdict_root(ROOT_WHY_UNIT);
 	return python__of_context(group, contexts__at(python->contexts, unit));
 }
 

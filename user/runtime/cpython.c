@@ -17,8 +17,7 @@
 #include "code/pointers.h"
 #include "runtime/cpython.h"
 
-#define CONTEXT_SIZE   0x30 /* sizeof(PyContext) */
-#define TYPE_BASICSIZE 0x20 /* PyTypeObject.tp_basicsize: the stable ABI is built on it */
+#define CONTEXT_SIZE 0x30 /* sizeof(PyContext) */
 
 static const char *const names[PYTHON_NAME_COUNT] = {
 	[CONTEXT_TYPE] = "PyContext_Type",
@@ -131,8 +130,8 @@ static int find_context(struct python *python)
 	bool seen;
 
 	if (pointers__read(python->image,
-			   python__symbol(python, CONTEXT_TYPE)->vaddr + TYPE_BASICSIZE, &size,
-			   1) ||
+			   python__symbol(python, CONTEXT_TYPE)->vaddr + PYTHON_TYPE_BASICSIZE,
+			   &size, 1) ||
 	    size != CONTEXT_SIZE)
 		return python__refuse(python, -ENOTSUP, "its contexts are not as known");
 	/* calls that come before it (__tls_get_addr) go by the linkage table */

@@ -9,6 +9,11 @@
 #define PYTHON_STATES_MAX  64
 #define PYTHON_STATE_BYTES 1024 /* of a PyThreadState that are looked at */
 
+/* PyTypeObject: the stable ABI is built on it */
+#define PYTHON_TYPE_BASICSIZE 0x20
+#define PYTHON_TYPE_METHODS   0xe8
+#define PYTHON_TYPE_NEW	      0x138
+
 enum python_name {
 	CONTEXT_TYPE,
 	COPY_CURRENT,
@@ -48,5 +53,9 @@ static inline int python__refuse(const struct python *python, int err, const cha
 /* Each 0 or negative errno, as prepare() answers it; the reason is in why. */
 int python__find_threads(struct python *python); /* cpython_state.c: states, and how to get there */
 int python__add_probes(struct python *python);	 /* cpython_probes.c */
+void python__find_greenlets(struct python *python); /* cpython_greenlet.c: adds its probe, too */
+/* A probe of the function at vaddr of an image that the setup keeps. */
+int python__add_probe(struct python *python, const struct image *image, const char *program,
+		      uint64_t vaddr, bool at_return);
 
 #endif

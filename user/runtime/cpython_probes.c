@@ -8,17 +8,14 @@
 #include "code/site.h"
 #include "runtime/cpython.h"
 
-/* PyTypeObject and PyMethodDef: the stable ABI is built on them */
-#define TYPE_METHODS	 0xe8
-#define TYPE_NEW	 0x138
+/* PyMethodDef */
 #define METHOD_WORDS	 4 /* name, function, flags, doc */
 #define METHODS_MAX	 32
 #define METHOD_FLAGS_MAX 0x3ff
 #define MATCHES_MAX	 64 /* of a name in a file */
 
-/* The image is one that the setup keeps. */
-static int add_probe(struct python *python, const struct image *image, const char *program,
-		     uint64_t vaddr, bool at_return)
+int python__add_probe(struct python *python, const struct image *image, const char *program,
+		      uint64_t vaddr, bool at_return)
 {
 	struct site site = { 0 };
 	struct uprobe *probe;
@@ -62,10 +59,10 @@ static int add_context_probes(struct python *python)
 {
 	const struct image *image = python->image;
 	uint64_t type = python__symbol(python, CONTEXT_TYPE)->vaddr, made = 0, methods = 0, copied;
-	int err = pointers__read(image, type + TYPE_NEW, &made, 1);
+	int err = pointers__read(image, type + PYTHON_TYPE_NEW, &made, 1);
 
 	if (!err)
-		err = pointers__read(image, type + TYPE_METHODS, &methods, 1);
+		err = pointers__read(image, type + PYTHON_TYPE_METHODS, &methods, 1);
 	copied = err ? 0 : method_of(image, methods, "copy");
 	if (err || !image__is_code(image, made) || !copied)
 		return python__refuse(python, -ENOTSUP, "the type of its contexts is not as known");
@@ -81,7 +78,7 @@ static int add_context_probes(struct python *python)
 	};
 
 	for (unsigned int i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		err = add_probe(python, image, at[i].program, at[i].vaddr, true);
+		err = python__add_probe(python, image, at[i].program, at[i].vaddr, true);
 		if (err)
 			return python__refuse(python, err, "there is no place for its probes");
 	}
@@ -138,7 +135,8 @@ static void add_queue_probes(struct python *python)
 	for (unsigned int i = 0; table && i < sizeof(at) / sizeof(at[0]); i++) {
 		uint64_t vaddr = method_of(image, table, at[i].method);
 
-		if (!vaddr || add_probe(python, image, at[i].program, vaddr, at[i].at_return))
+		if (!vaddr ||
+		    python__add_probe(python, image, at[i].program, vaddr, at[i].at_return))
 			table = 0;
 	}
 	if (table)
@@ -160,7 +158,8 @@ static int add_accept_probes(struct python *python)
 	if (!err)
 		err = symbols__find(libc, wishes, 2) == 2 ? 0 : -ENOENT;
 	for (int i = 0; i < 2 && !err; i++)
-		err = add_probe(python, libc, "cpython__accepted", wishes[i].symbol.vaddr, true);
+		err = python__add_probe(python, libc, "cpython__accepted", wishes[i].symbol.vaddr,
+					true);
 	return err ? python__refuse(python, err, "its C library has no accept()") : 0;
 }
 
@@ -179,7 +178,7 @@ static int add_method_probes(struct python *python, const struct image *image, c
 		for (int i = 0; i < n; i++) {
 			if (pointers__read(image, places[i], words, METHOD_WORDS) ||
 			    !image__is_code(image, words[1]) || words[2] > METHOD_FLAGS_MAX ||
-			    add_probe(python, image, program, words[1], false))
+			    python__add_probe(python, image, program, words[1], false))
 				continue;
 			added++;
 		}
@@ -245,5 +244,6 @@ int python__add_probes(struct python *python)
 		return err;
 	add_queue_probes(python);
 	add_loop_probes(python);
+	python__find_greenlets(python);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include "recipe.h"
 
 #define RUNTIME_PROBES_MAX 24
-#define RUNTIME_IMAGES_MAX 4
+#define RUNTIME_IMAGES_MAX 6
 
 struct runtime_setup {
 	struct recipe recipe; /* pid is set by the caller */
