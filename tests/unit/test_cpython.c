@@ -472,6 +472,64 @@ static void answer_tells_the_connection(void **state)
 	assert_root(t, 2, 24, ROOT_WHY_EXPIRED);
 }
 
+/* What a request has made before its connection's task was known lives on, for nobody. */
+static void made_before_the_connection_is_known(void **state)
+{
+	struct trees *t = *state;
+
+	accepts(t, 10, 0, BASE(1));
+	copy(t, 11, OTHER, SERVES);
+	request(t, 0, 12, 1, BASE(1));
+	copy(t, 13, SERVES, TASK);
+	copy(t, 14, TASK, CHILD); /* a worker that stays */
+	copy(t, 15, SERVES, 0x900);
+	writes(t, 16, TASK, in[0].id);
+	answer(t, 0, 17, 1, SENDS);
+	request(t, 0, 20, 1, BASE(1));
+	call(t, 0, 21, 1, CHILD);
+	call(t, 1, 22, 1, 0x900);
+	call(t, 2, 23, 1, SERVES);
+	finish(t);
+	assert_root(t, 0, 21, ROOT_WHY_EXPIRED);
+	assert_root(t, 1, 22, ROOT_WHY_EXPIRED);
+	assert_parent(t, 2, 23, 0, 20, PARENT_BY_PYTHON_CONTEXT);
+}
+
+/* The connection's task answers itself. */
+static void connection_that_answers_itself(void **state)
+{
+	struct trees *t = *state;
+
+	accepts(t, 10, 0, BASE(1));
+	copy(t, 11, OTHER, SERVES);
+	request(t, 0, 12, 1, BASE(1));
+	writes(t, 13, SERVES, out[0].id);
+	call(t, 0, 14, 1, SENDS);
+	call(t, 1, 15, 1, OTHER);
+	writes(t, 16, SERVES, in[0].id);
+	answer(t, 0, 17, 1, SENDS);
+	finish(t);
+	assert_parent(t, 0, 14, 0, 12, PARENT_BY_PYTHON_CONTEXT);
+	assert_root(t, 1, 15, ROOT_WHY_EXPIRED);
+}
+
+/* gevent: its requests are read in greenlets, calls of the thread's first one are its own. */
+static void greenlets_are_no_threads(void **state)
+{
+	struct trees *t = *state;
+
+	fresh(t, 9, TASK);
+	request(t, 0, 10, 1, TASK);
+	call(t, 0, 11, 1, TASK);
+	call(t, 1, 12, 1, BASE(1));
+	fresh(t, 13, CHILD);
+	call(t, 2, 14, 1, CHILD);
+	finish(t);
+	assert_parent(t, 0, 11, 0, 10, PARENT_BY_PYTHON_CONTEXT);
+	assert_null(find_out(t, &out[1], 12)->context->parent);
+	assert_root(t, 2, 14, ROOT_WHY_EXPIRED);
+}
+
 /* --- threads --------------------------------------------------------------------------------- */
 
 static void threads_serve(void **state)
@@ -838,6 +896,9 @@ int main(void)
 		TEST(copied_in_what_follows_a_read),
 		TEST(written_by_another_context),
 		TEST(answer_tells_the_connection),
+		TEST(made_before_the_connection_is_known),
+		TEST(connection_that_answers_itself),
+		TEST(greenlets_are_no_threads),
 		TEST(threads_serve),
 		TEST(work_is_queued),
 		TEST(work_is_not_what_was_read_before),

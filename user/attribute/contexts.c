@@ -69,12 +69,16 @@ void origin__set_request(struct units *units, struct origin *origin, struct requ
 
 struct origin *origin__of_conn(struct origin *origin)
 {
-	while (origin && !origin->conn) {
-		if (origin->request || origin->doubt || origin->server || origin->nobody)
+	struct origin *at = origin;
+
+	while (at && !at->conn) {
+		if (at->request || at->doubt || at->server || at->nobody)
 			return NULL;
-		origin = origin->up;
+		at = at->up;
 	}
-	return origin;
+	if (at && at != origin && at->served_ns && origin->made_ns > at->served_ns)
+		return NULL;
+	return at;
 }
 
 /* --- by address ------------------------------------------------------------------------------ */

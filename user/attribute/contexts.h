@@ -18,13 +18,13 @@ struct origin {
 	bool doubt;    /* it acts for whom nobody can tell; for good */
 	bool server;   /* reads of all connections are worked on in it */
 	bool nobody;   /* it was made between two requests of a connection: for none of them */
-	bool served;   /* conn: a request was read since */
 	bool answered; /* it has written an answer while it was not known for whom it acts */
 	struct origin
 		*up; /* a reference: that of what it was copied from, while that may tell more */
 	uint64_t made_ns;	 /* 0: before it was seen first */
 	struct request *request; /* a reference: it acts for that one alone, open or not */
-	uint64_t conn; /* it acts for whatever request is open on that connection; 0: none */
+	uint64_t conn;	    /* it acts for whatever request is open on that connection; 0: none */
+	uint64_t served_ns; /* ... when the first one was read there; 0: not yet */
 };
 
 struct contexts;
@@ -41,8 +41,9 @@ struct origin *contexts__made(struct contexts *contexts, uint64_t address, struc
 struct origin *origin__ref(struct origin *origin);
 void origin__unref(struct units *units, struct origin *origin); /* NULL is allowed */
 void origin__set_request(struct units *units, struct origin *origin, struct request *request);
-/* The nearest one that acts for a connection, itself included, unless one between acts for
- * something else; NULL: none. */
+/* The nearest one that acts for a connection, itself included. NULL: none, or one between acts for
+ * something else, or this one was made when a request had been read there: for that one alone, or for
+ * none. */
 struct origin *origin__of_conn(struct origin *origin);
 
 #endif

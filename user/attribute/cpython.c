@@ -228,7 +228,8 @@ static struct verdict cpython__who(struct unit *unit, const struct call_site *si
 /* --- what tells ------------------------------------------------------------------------------ */
 
 /* A request of the connection was read in the context. */
-static void context__reads(struct group *group, struct origin *origin, uint64_t conn)
+static void context__reads(struct group *group, struct origin *origin, uint64_t conn,
+			   uint64_t now_ns)
 {
 	struct origin *served;
 
@@ -245,11 +246,12 @@ static void context__reads(struct group *group, struct origin *origin, uint64_t 
 	origin->nobody = false;
 	served = origin->up ? origin__of_conn(origin->up) : NULL;
 	if (served && served->conn == conn)
-		served->served = true;
+		served->served_ns = served->served_ns ? served->served_ns : now_ns;
 	else if (served)
 		served->doubt = true;
+	if (origin->conn != conn || !origin->served_ns)
+		origin->served_ns = now_ns;
 	origin->conn = conn;
-	origin->served = true;
 }
 
 static void cpython__request(struct unit *unit, struct request *request, const struct stamp *at)
@@ -267,7 +269,7 @@ static void cpython__request(struct unit *unit, struct request *request, const s
 	if (python__is_context(at->unit)) {
 		moves_on(python, unit->tid, at->unit);
 		context__reads(unit->group, contexts__at(python->contexts, at->unit),
-			       request->conn_id);
+			       request->conn_id, at->ns);
 		return;
 	}
 	worker = handed__get(python->handed, unit->tid);
@@ -286,45 +288,46 @@ static bool stems_from(const struct origin *origin, const struct origin *above, 
 }
 
 /* The contexts of a connection outside of contexts are made between its accept and its first read. */
-static void learn_conn(struct python *python, struct origin *origin, uint64_t conn)
+static struct origin *learn_conn(struct python *python, struct origin *origin, uint64_t conn)
 {
 	struct link *link = links__find(python->links, conn);
 
 	if (!link || !link->accepted_ns)
-		return;
-	for (; origin && !origin->request && !origin->doubt && !origin->server;
-	     origin = origin->up) {
-		if (origin->made_ns <= link->accepted_ns || origin->made_ns >= link->read_ns)
-			continue;
-		origin->conn = conn;
-		origin->served = true;
-		break;
-	}
+		return NULL;
+	while (origin && !origin->request && !origin->doubt && !origin->server &&
+	       (origin->made_ns <= link->accepted_ns || origin->made_ns >= link->read_ns))
+		origin = origin->up;
 	link->accepted_ns = 0;
+	if (!origin || origin->request || origin->doubt || origin->server)
+		return NULL;
+	origin->conn = conn;
+	origin->served_ns = link->read_ns;
+	return origin;
 }
 
 /*
  * A context that was made after the request was read, and that writes its answer before any other,
- * has worked for that request and for nothing else; so have those that were copied of it. Their calls
- * have waited for this.
+ * has worked for that request and for nothing else; so have those that were copied of it, and so has
+ * the one that was made for its connection. Their calls have waited for this.
  */
 static void answered_in(struct group *group, struct origin *writer, struct request *request)
 {
 	struct python *python = group->state;
 	struct verdict verdict = { .request = request, .by = PARENT_BY_PYTHON_CONTEXT };
+	struct origin *served = learn_conn(python, writer, request->conn_id);
 	struct waiting *one, *next;
 	bool only = !writer->answered && writer->made_ns > request->begun_ns;
 
 	writer->answered = true;
-	if (!only || request->queued || request->followed || request->early || request->stale)
+	if ((!only && !served) || request->queued || request->followed || request->early ||
+	    request->stale)
 		return;
 	DL_FOREACH_SAFE(python->waiting, one, next) {
-		if (!stems_from(one->origin, writer, request->begun_ns))
+		if (!stems_from(one->origin, served ? served : writer, request->begun_ns))
 			continue;
 		hold__settle(group->units, one->hold, verdict);
 		waiting__free(group, one);
 	}
-	learn_conn(python, writer, request->conn_id);
 }
 
 static void cpython__answered(struct unit *unit, struct request *request, const struct stamp *at)

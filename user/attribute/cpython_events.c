@@ -45,7 +45,7 @@ static void on_copy_of(struct group *group, const struct event_unit *event)
 	if (from->request) /* it was answered */
 		origin__set_request(group->units, made, from->request);
 	made->doubt = from->doubt || (served && verdict.why == ROOT_WHY_DOUBT);
-	made->nobody = from->nobody || (served && served->served);
+	made->nobody = from->nobody || (served && served->served_ns);
 }
 
 static void on_copy(struct group *group, const struct event_unit *event)
