@@ -77,6 +77,10 @@ def loop(version, server, kind, how, pool=100):
     return python(version, ["python_async.py", server, kind], how, pool)
 
 
+def edges(version, kind, how, pool=100):
+    return python(version, ["python_edges.py", kind], how, pool)
+
+
 def gunicorn(version, worker, how, pool=100):
     return python(version, ["-m", "gunicorn", "-k", worker, "--threads", "40", "--keep-alive", "30",
                             "--backlog", "1024", "-b", "127.0.0.1:{port}", "python_threads:app"],
