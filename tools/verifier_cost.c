@@ -99,6 +99,7 @@ static int judge(struct spanprobe_bpf *skeleton, const char *path, bool write)
 int main(int argc, char **argv)
 {
 	struct spanprobe_bpf *skeleton;
+	struct bpf_program *program;
 	struct features features;
 	int ret;
 
@@ -113,6 +114,10 @@ int main(int argc, char **argv)
 		bpf_program__set_autoload(skeleton->progs.tracepoint__send, false);
 		bpf_program__set_autoload(skeleton->progs.tracepoint__recv, false);
 	}
+	bpf_object__for_each_program(program, skeleton->obj)
+		if (!features.has[FEATURE_URING] &&
+		    !strncmp(bpf_program__name(program), "uring__", 7))
+			bpf_program__set_autoload(program, false);
 	if (spanprobe_bpf__load(skeleton))
 		return 1;
 	ret = judge(skeleton, argv[1], argc > 2 && !strcmp(argv[2], "-w"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* One variable of every shared struct, so that its layout stands in this object's BTF. */
 #include "event.h"
+#include "recipe.h"
 #include "settings.h"
 
 struct conn_tuple a_conn_tuple;
@@ -16,3 +17,5 @@ struct event_unit a_event_unit;
 struct event_listen a_event_listen;
 struct settings a_settings;
 struct capture_policy a_capture_policy;
+struct event_name a_event_name;
+struct recipe a_recipe;

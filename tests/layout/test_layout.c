@@ -12,93 +12,140 @@
 #include <string.h>
 
 #include "event.h"
+#include "recipe.h"
 #include "settings.h"
 
 #define STRUCT(type)	   { #type, NULL, sizeof(struct type) },
 #define FIELD(type, field) { #type, #field, offsetof(struct type, field) },
 
 /* A field that is added to a shared struct is added here: test_complete counts them. */
+/* clang-format off */
 static const struct layout {
 	const char *type;
 	const char *field; /* NULL: the size of the struct */
 	size_t value;
-	/* clang-format off */
 } layouts[] = {
-	STRUCT(conn_tuple) FIELD(conn_tuple, netns_cookie) FIELD(conn_tuple, sock) FIELD(
-		conn_tuple,
-		peer_sock) FIELD(conn_tuple,
-				 netns_inum) FIELD(conn_tuple,
-						   base_seq) FIELD(conn_tuple,
-								   local_port) FIELD(conn_tuple,
-										     peer_port) FIELD(conn_tuple, local_addr) FIELD(conn_tuple,
-																    peer_addr)
-		FIELD(conn_tuple, family) FIELD(conn_tuple, role) FIELD(conn_tuple, flags) FIELD(conn_tuple, pad) STRUCT(event) FIELD(event, size) FIELD(event, cpu) FIELD(
-			event,
-			kind) FIELD(event,
-				    flags) FIELD(event,
-						 time_ns) FIELD(event, pid)
-			FIELD(event, tid) FIELD(event, unit) STRUCT(event_conn_open) FIELD(event_conn_open, event) FIELD(
-				event_conn_open,
-				conn) FIELD(event_conn_open,
-					    tuple) FIELD(event_conn_open, path)
-				STRUCT(event_connect) FIELD(event_connect, event) FIELD(event_connect, conn) FIELD(event_connect, tuple) STRUCT(
-					event_shut) FIELD(event_shut,
-							  event) FIELD(event_shut, conn)
-					FIELD(event_shut, position) FIELD(event_shut, error) FIELD(event_shut, dir) FIELD(event_shut, pad) STRUCT(event_conn_close) FIELD(event_conn_close, event) FIELD(
-						event_conn_close,
-						conn) FIELD(event_conn_close,
-							    position) FIELD(event_conn_close,
-									    last_ns) FIELD(event_conn_close,
-											   error) FIELD(event_conn_close, retransmits)
-						FIELD(event_conn_close, srtt_us) FIELD(event_conn_close, connected) FIELD(event_conn_close, pad) STRUCT(event_data) FIELD(
-							event_data,
-							event) FIELD(event_data,
-								     conn) FIELD(event_data,
-										 position) FIELD(event_data,
-												 length) FIELD(event_data, offset)
-							FIELD(event_data, captured) FIELD(event_data, dir) FIELD(event_data, pad) FIELD(event_data, bytes) STRUCT(event_mark) FIELD(
-								event_mark,
-								event) FIELD(event_mark,
-									     conn) FIELD(event_mark,
-											 position) FIELD(event_mark,
-													 last_ns) FIELD(event_mark, last_tid)
-								FIELD(event_mark, dir) FIELD(event_mark, pad) STRUCT(event_task) FIELD(
-									event_task,
-									event) FIELD(event_task,
-										     change) FIELD(event_task,
-												   child_pid) FIELD(event_task, exit_code)
-									FIELD(event_task, pad) FIELD(event_task, comm) STRUCT(event_unit) FIELD(
-										event_unit,
-										event) FIELD(event_unit,
-											     change) FIELD(event_unit,
-													   other_tid) FIELD(event_unit, other_unit)
-										FIELD(event_unit, arg) STRUCT(event_listen) FIELD(
-											event_listen,
-											event) FIELD(event_listen,
-												     netns_cookie) FIELD(event_listen,
-															 port)
-											FIELD(event_listen, pad) STRUCT(settings) FIELD(
-												settings,
-												agent_pid) FIELD(settings,
-														 ring_count) FIELD(settings,
-																   ring_bytes)
-												FIELD(settings, wake_bytes) FIELD(
-													settings,
-													head_bytes) FIELD(settings, follow_children)
-													FIELD(settings, watch_exec) FIELD(
-														settings,
-														watch_listen) FIELD(settings,
-																    units) STRUCT(capture_policy)
-														FIELD(capture_policy, conn) FIELD(
-															capture_policy,
-															sock) FIELD(capture_policy,
-																    quiet_until)
-															FIELD(capture_policy, head_bytes) FIELD(
-																capture_policy,
-																mode) FIELD(capture_policy,
-																	    role)
-																FIELD(capture_policy,
-																      pad) FIELD(capture_policy, pid) FIELD(capture_policy, pad2)
+	STRUCT(conn_tuple)
+	FIELD(conn_tuple, netns_cookie)
+	FIELD(conn_tuple, sock)
+	FIELD(conn_tuple, peer_sock)
+	FIELD(conn_tuple, netns_inum)
+	FIELD(conn_tuple, base_seq)
+	FIELD(conn_tuple, local_port)
+	FIELD(conn_tuple, peer_port)
+	FIELD(conn_tuple, local_addr)
+	FIELD(conn_tuple, peer_addr)
+	FIELD(conn_tuple, family)
+	FIELD(conn_tuple, role)
+	FIELD(conn_tuple, flags)
+	FIELD(conn_tuple, pad)
+	STRUCT(event)
+	FIELD(event, size)
+	FIELD(event, cpu)
+	FIELD(event, kind)
+	FIELD(event, flags)
+	FIELD(event, time_ns)
+	FIELD(event, pid)
+	FIELD(event, tid)
+	FIELD(event, unit)
+	STRUCT(event_conn_open)
+	FIELD(event_conn_open, event)
+	FIELD(event_conn_open, conn)
+	FIELD(event_conn_open, tuple)
+	FIELD(event_conn_open, path)
+	STRUCT(event_connect)
+	FIELD(event_connect, event)
+	FIELD(event_connect, conn)
+	FIELD(event_connect, tuple)
+	STRUCT(event_shut)
+	FIELD(event_shut, event)
+	FIELD(event_shut, conn)
+	FIELD(event_shut, position)
+	FIELD(event_shut, error)
+	FIELD(event_shut, dir)
+	FIELD(event_shut, pad)
+	STRUCT(event_conn_close)
+	FIELD(event_conn_close, event)
+	FIELD(event_conn_close, conn)
+	FIELD(event_conn_close, position)
+	FIELD(event_conn_close, last_ns)
+	FIELD(event_conn_close, error)
+	FIELD(event_conn_close, retransmits)
+	FIELD(event_conn_close, srtt_us)
+	FIELD(event_conn_close, connected)
+	FIELD(event_conn_close, pad)
+	STRUCT(event_data)
+	FIELD(event_data, event)
+	FIELD(event_data, conn)
+	FIELD(event_data, position)
+	FIELD(event_data, length)
+	FIELD(event_data, offset)
+	FIELD(event_data, captured)
+	FIELD(event_data, dir)
+	FIELD(event_data, pad)
+	FIELD(event_data, bytes)
+	STRUCT(event_mark)
+	FIELD(event_mark, event)
+	FIELD(event_mark, conn)
+	FIELD(event_mark, position)
+	FIELD(event_mark, last_ns)
+	FIELD(event_mark, last_tid)
+	FIELD(event_mark, dir)
+	FIELD(event_mark, pad)
+	STRUCT(event_task)
+	FIELD(event_task, event)
+	FIELD(event_task, change)
+	FIELD(event_task, child_pid)
+	FIELD(event_task, exit_code)
+	FIELD(event_task, pad)
+	FIELD(event_task, comm)
+	STRUCT(event_unit)
+	FIELD(event_unit, event)
+	FIELD(event_unit, change)
+	FIELD(event_unit, other_tid)
+	FIELD(event_unit, other_unit)
+	FIELD(event_unit, arg)
+	STRUCT(event_listen)
+	FIELD(event_listen, event)
+	FIELD(event_listen, netns_cookie)
+	FIELD(event_listen, port)
+	FIELD(event_listen, pad)
+	STRUCT(settings)
+	FIELD(settings, agent_pid)
+	FIELD(settings, ring_count)
+	FIELD(settings, ring_bytes)
+	FIELD(settings, wake_bytes)
+	FIELD(settings, head_bytes)
+	FIELD(settings, follow_children)
+	FIELD(settings, watch_exec)
+	FIELD(settings, watch_listen)
+	FIELD(settings, units)
+	FIELD(settings, uring)
+	FIELD(settings, pad)
+	STRUCT(capture_policy)
+	FIELD(capture_policy, conn)
+	FIELD(capture_policy, sock)
+	FIELD(capture_policy, quiet_until)
+	FIELD(capture_policy, head_bytes)
+	FIELD(capture_policy, mode)
+	FIELD(capture_policy, role)
+	FIELD(capture_policy, pad)
+	FIELD(capture_policy, pid)
+	FIELD(capture_policy, pad2)
+	STRUCT(event_name)
+	FIELD(event_name, event)
+	FIELD(event_name, key)
+	FIELD(event_name, text)
+	STRUCT(recipe)
+	FIELD(recipe, pid)
+	FIELD(recipe, kind)
+	FIELD(recipe, flags)
+	FIELD(recipe, pad)
+	FIELD(recipe, words)
+	FIELD(recipe, read)
+	FIELD(recipe, failed)
+	FIELD(recipe, calls)
+	FIELD(recipe, asked)
 };
 /* clang-format on */
 
