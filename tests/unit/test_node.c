@@ -299,6 +299,24 @@ static void one_call_after_the_other(void **state)
 			assert_parent(t, i, c[i][k], i, r[i]);
 }
 
+/* A single request of a program without calls of its own: whose else could they be? */
+static void nobody_else_is_there(void **state)
+{
+	struct trees *t = *state;
+	uint64_t r, c[2];
+
+	r = request(t, 0);
+	c[0] = call(t, 0, 0, 0);
+	result(t, 0);
+	c[1] = call(t, 1, 0, 0);
+	result(t, 1);
+	timers(t);
+	answer(t, 0, 0); /* it has waited for a timer: no answer tells */
+	finish(t);
+	assert_parent(t, 0, c[0], 0, r);
+	assert_parent(t, 1, c[1], 0, r);
+}
+
 /* http.Agent: the socket's last answer makes the tick in which the next request is written, but
  * what waited (QueuedRequest) was made by whom it is for. */
 static void who_waits_for_a_socket_is_the_trigger(void **state)
@@ -363,6 +381,7 @@ static void hidden_queue_with_own_calls(void **state)
 	timers(t);
 	c[1] = call(t, 1, 0, 0); /* its own; another one waits */
 	result(t, 0);		 /* the request goes on: it waits too */
+	now += 60 * MS;
 	c[2] = call(t, 0, 0, 0);
 	result(t, 0); /* nothing follows it */
 	timers(t);
@@ -742,6 +761,7 @@ int main(void)
 		TEST(closed_requests_have_no_calls),
 		TEST(connections_carry_their_request),
 		TEST(one_call_after_the_other),
+		TEST(nobody_else_is_there),
 		TEST(who_waits_for_a_socket_is_the_trigger),
 		TEST(hidden_queues),
 		TEST(hidden_queue_with_own_calls),

@@ -5,15 +5,18 @@
  * as a rule; but a program may keep a queue in JavaScript that takes up somebody else's work where
  * an answer has made room, and no id tells. So what follows an answer is believed
  *
- * - at once, while fewer calls are in flight than there have been: no queue can be waiting;
+ * - at once, while nobody else is there, or fewer calls are in flight than there have been: then no
+ *   queue can be waiting;
  * - else when the call's own answer goes on in the same way, to the next call or to the request's
  *   answer: the call is held till then;
- * - not at all, while another request waits for nothing that is seen: it may be the queued one.
+ * - not at all, while another request waits for nothing that is seen: it may be the queued one; nor
+ *   where the request has other calls in flight, or answers that were nobody's were followed by
+ *   calls.
  *
- * The answer of a request tells whose the last call was: it is written in the turn of that call's answer.
- * So calls of which nothing is known are held for that, too. It shows, besides, whether the rules
- * above were right: who waits without a queue (for a file, a timer) is no reason for doubt any more once
- * that has turned out well a few times, and a single contradiction ends all belief for a while.
+ * The answer of a request tells whose the last call was: it is written in the turn of that call's
+ * answer. So calls of which nothing is known are held for that, too. It shows, besides, whether the
+ * rules above were right: a doubt that turned out to be needless a few times (others wait for a
+ * file, a timer) is none any more, and a single contradiction ends all belief for a while.
  */
 #include <utlist.h>
 
@@ -82,15 +85,18 @@ static bool busy(const struct request *request)
 	return request->calls || request->connects;
 }
 
-static bool between(const struct unit *unit, const struct node_turn *turn)
+/* What a connection does behind an answer, later than in its turn (undici takes up the next request in
+ * an immediate), is for whoever came meanwhile. */
+static bool is_late(struct unit *unit, const struct node_turn *turn, const struct call_site *site,
+		    enum node_how how)
 {
-	struct node_thread *thread = thread_of(unit->group, unit->tid);
+	const struct node_thread *thread = thread_of(unit->group, unit->tid);
 
-	return thread->begun > turn->number + 1;
+	return how == NODE_ASIDE && turn->conn == site->conn_id && thread->begun > turn->number + 1;
 }
 
 /* Why somebody else's work may have been taken up where this request's call was answered; 0: it cannot. */
-static unsigned int doubts(const struct unit *unit, const struct node_turn *turn,
+static unsigned int doubts(struct unit *unit, const struct node_turn *turn,
 			   const struct call_site *site, const struct request *request,
 			   enum node_how how, bool crowded)
 {
@@ -98,14 +104,15 @@ static unsigned int doubts(const struct unit *unit, const struct node_turn *turn
 
 	if (how == NODE_TRIGGER)
 		return 0;
-	if (how == NODE_ASIDE && turn->conn == site->conn_id && between(unit, turn))
+	if (is_late(unit, turn, site, how))
 		return NODE_TASK_WAITED;
-	if (crowded && node->trust_waiting < NODE_TRUST && others_wait(unit, request))
+	if (!crowded)
+		return 0;
+	if (others_wait(unit, request) && node->trust_waiting < NODE_TRUST)
 		return NODE_TASK_WAITED;
-	if (crowded && busy(request) && node->trust_beside < NODE_TRUST &&
-	    (unit->open > 1 || node__has_own_calls(node, site->at->ns)))
+	if (busy(request) && node->trust_beside < NODE_TRUST)
 		return NODE_TASK_BESIDE;
-	if (crowded && node__drains(node) && node->trust_drain < NODE_TRUST)
+	if (node__drains(node) && node->trust_drain < NODE_TRUST)
 		return NODE_TASK_DRAIN;
 	return 0;
 }
@@ -117,18 +124,19 @@ static struct verdict goes_on(struct unit *unit, const struct call_site *site,
 {
 	struct group *group = unit->group;
 	struct node *node = group->state;
-	bool crowded = node__crowded(node, site->tuple, site->at->ns);
+	bool alone = unit->open <= 1 && !node__has_own_calls(node, site->at->ns);
+	bool crowded = !alone && node__crowded(node, site->tuple, turn->ns);
 	bool own_conn = how == NODE_ASIDE && turn->conn == site->conn_id;
-	unsigned int doubt = doubts(unit, turn, site, request, how, crowded);
+	unsigned int doubt = alone ? 0 : doubts(unit, turn, site, request, how, crowded);
 
-	if (task && !task->likely)
+	if (task && !(task->flags & NODE_TASK_LIKELY))
 		return node_task__new(group, request, task->flags);
-	if (node->suspect || doubt)
+	if (doubt || (node->suspect && !alone))
 		return node_task__new(group, request,
 				      doubt | (unit->open > 1 ? NODE_TASK_AMONG : 0));
 	if (task)
 		node_task__settle(group, task, certain(request));
-	if (how == NODE_TRIGGER || (!crowded && !own_conn))
+	if (alone || how == NODE_TRIGGER || (!crowded && !own_conn))
 		return certain(request);
 	return node_task__new(group, request,
 			      NODE_TASK_LIKELY |

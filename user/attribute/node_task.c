@@ -13,7 +13,7 @@
 #define PATIENCE_NS (200ull * 1000 * 1000) /* below HOLD_NS, so that the root says why it is one */
 #define ODD_NS	    (100ull * 1000 * 1000)
 #define OWN_NS	    (10 * NSEC_PER_SEC)
-#define ODD_MIN	    4 /* half of those that are looked at */
+#define ODD_MIN	    2 /* one may be the beginning of anything */
 #define SUSPECT_FOR 32
 
 struct node *node__get(struct group *group)
@@ -28,16 +28,16 @@ bool node__crowded(const struct node *node, const struct conn_tuple *to, uint64_
 	return (node->odd_ns && ns < node->odd_ns + ODD_NS) || node_load__full(&node->load, to, ns);
 }
 
-/* A program may make calls of its own one after the other, and some requests' calls are never known:
- * only when next to every such answer is followed by a call, they are taken from a queue. */
+/* Calls that begin behind an answer that was nobody's are taken from a queue; or else a program makes
+ * calls of its own one after the other, and confirmed doubts will tell. */
 bool node__drains(const struct node *node)
 {
-	return __builtin_popcount(node->odd) >= ODD_MIN;
+	return __builtin_popcountll(node->odd) >= ODD_MIN;
 }
 
 void node__odd(struct node *node, uint64_t ns)
 {
-	node->odd = (uint8_t)(node->odd << 1 | 1);
+	node->odd = node->odd << 1 | 1;
 	node->odd_ns = ns;
 }
 
@@ -45,7 +45,7 @@ void node__unclaimed(struct node *node, uint64_t ns)
 {
 	if (!node)
 		return;
-	node->odd = (uint8_t)(node->odd << 1);
+	node->odd <<= 1;
 	node->own_ns = ns;
 }
 
@@ -110,7 +110,6 @@ static struct verdict make(struct group *group, struct request *maybe, unsigned 
 	}
 	task->why = why;
 	task->flags = flags;
-	task->likely = flags & NODE_TASK_LIKELY;
 	HASH_ADD_PTR(node->tasks, hold, task);
 	if (!task->hh.tbl) {
 		hold__unref(group->units, task->hold);

@@ -22,7 +22,6 @@ struct node_task {
 	struct request *maybe; /* whose it is as far as it looks: a reference, or NULL */
 	enum root_why why;     /* it is a root, if nobody turns up */
 	unsigned int flags;    /* NODE_TASK_* */
-	bool likely;	       /* of them */
 	bool answered;
 	uint64_t ended_ns;	       /* 0: in flight */
 	struct node_task *prev, *next; /* node->running or node->ended */
@@ -36,9 +35,9 @@ struct node {			     /* group->state */
 	struct node_task *running, *ended; /* oldest first */
 	uint32_t branches;		   /* of them NODE_TASK_BRANCH */
 	struct node_load load;
-	/* the last ones of: answers that are for nobody who could go on (0), and calls that began
-	 * behind such an answer (1) */
-	uint8_t odd;
+	/* the last 64 of: answers that are for nobody who could go on (0), and calls that began behind
+	 * such an answer (1) */
+	uint64_t odd;
 	uint64_t odd_ns; /* of the last of these calls */
 	uint64_t own_ns; /* ... and answers: the program makes calls of its own */
 	/* requests whose answers have confirmed what was in doubt ... */

@@ -112,12 +112,12 @@ static bool make_room(struct node_thread *thread)
 	return thread->count < thread->room;
 }
 
-static struct node_turn *begin(struct node_thread *thread, uint64_t counter)
+static struct node_turn *begin(struct node_thread *thread, const struct node_ids *ids)
 {
 	struct node_turn *last = node_thread__now(thread);
 
 	thread->read_ns = 0;
-	if (last && last->from == counter) { /* nothing was made in the last one */
+	if (last && last->from == ids->counter) { /* nothing was made in the last one */
 		turn__clear(thread->units, last);
 	} else if (make_room(thread)) {
 		last = &thread->turns[thread->count++];
@@ -125,7 +125,9 @@ static struct node_turn *begin(struct node_thread *thread, uint64_t counter)
 		clear(thread);
 		return NULL;
 	}
-	*last = (struct node_turn){ .number = ++thread->begun, .from = counter };
+	*last = (struct node_turn){ .number = ++thread->begun,
+				    .ns = ids->ns,
+				    .from = ids->counter };
 	return last;
 }
 
@@ -177,7 +179,7 @@ bool node_thread__at(struct node_thread *thread, const struct event_unit *at)
 		return false;
 	thread->ids[thread->next_ids++ % NODE_IDS_KEPT] = ids;
 	/* the loop reads before any callback; what a callback reads begins nothing */
-	if (!at->other_tid || ids.execution || !begin(thread, ids.counter))
+	if (!at->other_tid || ids.execution || !begin(thread, &ids))
 		return false;
 	thread->read_ns = ids.ns;
 	return true;
@@ -229,7 +231,7 @@ bool node_thread__scope(struct node_thread *thread, const struct event_unit *sco
 		request__ref(from.request);
 		hold__ref(from.hold);
 	}
-	now = begin(thread, ids.counter);
+	now = begin(thread, &ids);
 	if (!now) {
 		turn__clear(thread->units, &from);
 		return false;

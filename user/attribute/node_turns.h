@@ -17,6 +17,7 @@ enum node_cause {
 
 struct node_turn {
 	uint64_t number; /* of all turns of the thread */
+	uint64_t ns;	 /* when it began */
 	uint64_t from;	 /* ids above it, up to that of the next turn, were made in this one */
 	uint64_t scope;	 /* id of its first callback, plus 1; 0: none yet */
 	struct request *request; /* it is for this one: a reference; or NULL ... */
