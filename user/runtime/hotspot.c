@@ -47,9 +47,9 @@ static int table__open(const struct image *libjvm, const char *const *names, str
 		if (ret->at[i] + 8 > STRIDE_MAX)
 			return -EBADMSG;
 	}
-	if (!ret->first)
+	if (!ret->first || !ret->stride) /* it is being loaded */
 		return -EAGAIN;
-	return ret->stride && ret->stride <= STRIDE_MAX ? 0 : -EBADMSG;
+	return ret->stride <= STRIDE_MAX ? 0 : -EBADMSG;
 }
 
 /* The next entry's bytes, and whether there is one: its first text is not null. */

@@ -36,6 +36,17 @@ static void or_else(struct jvm *jvm, enum wanted what, enum wanted old)
 		jvm->field[what] = jvm->field[old];
 }
 
+/* The first thread is listed when flags and heap are settled. */
+static bool has_threads(const struct jvm *jvm)
+{
+	uint32_t pid = jvm->libjvm->pid, count = 0;
+	uint64_t list = 0;
+
+	return !memory__word(pid, offset_of(jvm, THREAD_LIST), &list) && list &&
+	       !memory__read(pid, list + offset_of(jvm, LIST_LENGTH), &count, sizeof(count)) &&
+	       count;
+}
+
 static int look_up(struct jvm *jvm, struct buf *why)
 {
 	static const struct hotspot_field wanted[WANTED_COUNT] = {
@@ -76,6 +87,10 @@ static int look_up(struct jvm *jvm, struct buf *why)
 	memcpy(jvm->field, wanted, sizeof(wanted));
 	memcpy(jvm->flag, flags, sizeof(flags));
 	err = hotspot__fields(jvm->libjvm, jvm->field, WANTED_COUNT);
+	if (!err && jvm->field[THREAD_LIST].found && !has_threads(jvm)) {
+		buf__puts(why, "it has not started yet");
+		return -EAGAIN;
+	}
 	if (!err)
 		err = hotspot__flags(jvm->libjvm, jvm->flag, FLAG_COUNT);
 	if (err) {
