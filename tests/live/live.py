@@ -270,8 +270,8 @@ class Run:
         return self.server(name, [PYTHON, "-m", "uvicorn", "--log-level", "warning", "--port",
                                   "{port}", "--app-dir", WORKLOADS, "asgi_app:app"], down, **kw)
 
-    def java(self, name="java", down=None, **kw):
-        return self.server(name, ["java", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m",
+    def java(self, name="java", down=None, flags=(), **kw):
+        return self.server(name, ["java", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx128m", *flags,
                                   os.path.join(WORKLOADS, "JavaServer.java")], down, limit=60,
                            **kw)
 
