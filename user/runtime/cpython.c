@@ -136,8 +136,9 @@ static int find_context(struct python *python)
 		return python__refuse(python, -ENOTSUP, "its contexts are not as known");
 	/* calls that come before it (__tls_get_addr) go by the linkage table */
 	if (find_load(python, copy->vaddr, copy->size, 1, &offset) == 0) {
+		/* its threads run on while they are read: another look may find them whole */
 		if (!all_contexts(python, offset, &seen))
-			return python__refuse(python, -ENOTSUP,
+			return python__refuse(python, -EAGAIN,
 					      "PyContext_CopyCurrent does not begin as known");
 	} else {
 		for (offset = 8; offset < PYTHON_STATE_BYTES; offset += 8) {
