@@ -2,8 +2,10 @@
 #include "runtimes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uthash.h>
 
 #include "base/clock.h"
@@ -120,10 +122,21 @@ void runtimes__free(struct runtimes *runtimes)
 	free(runtimes);
 }
 
+/* A zombie has no memory map any more. */
+static bool has_ended(uint32_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	return readlink(path, (char[1]){ 0 }, 1) < 0;
+}
+
 static void give_up(struct runtimes *runtimes, struct followed *one, const struct buf *why)
 {
 	take_back(runtimes, one);
 	set_state(runtimes, one, FOLLOW_NOT);
+	if (has_ended(one->pid)) /* while it was looked at: nothing is lost */
+		return;
 	runtimes->opts.stats->lost[LOSS_MODULE_OFF]++;
 	log_warn("process %u: %s units cannot be followed: %.*s; its calls get no parent by them",
 		 one->pid, one->module->name, (int)why->n, why->n ? why->p : "");

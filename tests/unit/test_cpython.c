@@ -588,15 +588,23 @@ static void work_is_not_what_was_read_before(void **state)
 {
 	struct trees *t = *state;
 
+	request(t, 2, 8, 5, BASE(5));
+	put(t, 9, 5, BASE(5), 0xa0);
 	request(t, 0, 10, 2, BASE(2));
 	get(t, 11, 2, BASE(2), 0xa0);
 	call(t, 0, 12, 2, BASE(2));
-	answer(t, 0, 13, 3, BASE(3));
+	answer(t, 0, 13, 2, BASE(2));
+	answer(t, 2, 14, 5, BASE(5));
+	request(t, 3, 15, 2, BASE(2)); /* a connection that an answered one has put there */
+	get(t, 16, 2, BASE(2), 0xc0);
+	call(t, 1, 17, 2, BASE(2));
+	answer(t, 3, 18, 2, BASE(2));
 	request(t, 1, 20, 4, BASE(4)); /* a server's pool: takes the connection, then reads */
 	answer(t, 1, 21, 4, BASE(4));
 	get(t, 22, 4, BASE(4), 0xb0);
 	finish(t);
 	assert_root(t, 0, 12, ROOT_WHY_DOUBT);
+	assert_parent(t, 1, 17, 3, 15, PARENT_BY_THREAD);
 }
 
 /* The same object twice in queues: whose turn it is cannot be told. */

@@ -125,13 +125,18 @@ static struct verdict of_thread(struct group *group, uint64_t now, uint32_t tid)
 		own = verdict_root(ROOT_WHY_DOUBT);
 	if (!worker)
 		return own;
-	if (own.request && own.request->read_ns > worker->since_ns)
+	/* who serves a request works for it, whatever it takes out of a queue (a connection of a
+	 * pool), unless that came from a request that is open, too */
+	if (own.request && own.request->read_ns <= worker->since_ns && worker->request &&
+	    worker->request->open && worker->request != own.request)
+		return verdict_root(ROOT_WHY_DOUBT);
+	if (own.request)
 		return own;
-	if (!own.request && own.why != ROOT_WHY_NO_REQUEST && own.why != ROOT_WHY_CLOSED)
+	if (own.why != ROOT_WHY_NO_REQUEST && own.why != ROOT_WHY_CLOSED)
 		return own;
 	if (worker->request)
 		return python__verdict(worker->request, worker->by);
-	return own.request ? verdict_root(ROOT_WHY_DOUBT) : own;
+	return own;
 }
 
 struct verdict python__of_unit(struct group *group, uint64_t unit, uint32_t tid)
