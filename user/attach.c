@@ -3,11 +3,14 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uthash.h>
+
+#define REAPERS_MAX 64 /* processes whose probes are being taken away */
 
 struct process_links {
 	uint32_t pid;
@@ -28,6 +31,8 @@ struct attach {
 	struct plan plan;
 	struct links links[DEMAND_COUNT];
 	struct process_links *processes;
+	pthread_t reapers[REAPERS_MAX];
+	unsigned int reaper_count; /* not joined */
 };
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
@@ -87,11 +92,34 @@ static void detach(struct bpf_link **links, unsigned int *count)
 		bpf_link__destroy(links[--*count]);
 }
 
+/*
+ * The kernel lets go of a probe only after every CPU has been through: some 25 ms each, whoever
+ * waits. Those of many processes go at the same time, and none of them keeps the agent waiting.
+ */
+static void *reap(void *arg)
+{
+	struct process_links *process = arg;
+
+	detach(process->links, &process->count);
+	free(process);
+	return NULL;
+}
+
+static void reapers__join(struct attach *attach)
+{
+	while (attach->reaper_count)
+		pthread_join(attach->reapers[--attach->reaper_count], NULL);
+}
+
 static void process_links__free(struct attach *attach, struct process_links *process)
 {
-	detach(process->links, &process->count);
 	HASH_DEL(attach->processes, process);
-	free(process);
+	if (attach->reaper_count == REAPERS_MAX)
+		reapers__join(attach);
+	if (pthread_create(&attach->reapers[attach->reaper_count], NULL, reap, process) == 0)
+		attach->reaper_count++;
+	else
+		reap(process);
 }
 
 void attach__free(struct attach *attach)
