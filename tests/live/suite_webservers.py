@@ -40,11 +40,11 @@ def nginx_churn():
         server = run.nginx(down=down, workers=2, more="proxy_buffering off; "
                            "proxy_set_header Connection close;")
         agent = Agent(run, *pids(down.pid, *server.workers))
-        run.load(server.port, "-C", "-c", 8, "-n", 400)
+        run.load(server.port, "-C", "-c", 8, "-n", 100)
         time.sleep(0.2)
         agent.end()
-        spans = agent.check(server.truth() + down.truth())
-        assert len(spans) == 3 * 3200
+        spans = agent.check(server.truth() + down.truth(), lost=("payload.unseen",))
+        assert len(spans) == 3 * 800
         print("%.0f spans/s" % rate_of(spans))
 
 
