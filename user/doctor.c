@@ -172,9 +172,10 @@ static void print_units(const struct process *process, const struct features *fe
 		buf__printf(out, "none: %s units cannot be followed: %.*s\n", module->name,
 			    (int)why.n, why.n ? why.p : "");
 	else
-		buf__printf(out, "by %s%s (%u probes)\n", module->name,
+		buf__printf(out, "by %s%s (%u probes)%s%.*s\n", module->name,
 			    setup.recipe.flags & RECIPE_WAKES ? " and their wakes" : "",
-			    setup.count);
+			    setup.count, why.n ? "; less known: " : "", (int)why.n,
+			    why.n ? why.p : "");
 	buf__release(&why);
 }
 

@@ -199,6 +199,9 @@ static void try(struct runtimes *runtimes, struct followed *one, uint64_t now_ns
 			set_state(runtimes, one, FOLLOW_DONE);
 	} else if (!err) {
 		err = install(runtimes, one, &setup, &why);
+		if (!err && why.n)
+			log_info("process %u: %s units, less known: %.*s", one->pid,
+				 one->module->name, (int)why.n, why.p);
 	}
 	if (err)
 		give_up(runtimes, one, &why);

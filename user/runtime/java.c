@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "code/insn.h"
 #include "code/memory.h"
 #include "code/usdt.h"
@@ -371,11 +370,9 @@ static int add_probes(const struct jvm *jvm, struct runtime_setup *setup, struct
 
 /* --- all of it ---------------------------------------------------------------------------------- */
 
-/* Without parks. Virtual threads have come with 21. */
-static void fall_back(const struct jvm *jvm, struct runtime_setup *setup, struct buf *why)
+/* Without parks; why stays for the user to read. Virtual threads have come with 21. */
+static void fall_back(const struct jvm *jvm, struct runtime_setup *setup)
 {
-	log_info("process %u: who unparks whom is not followed: %.*s", jvm->libjvm->pid,
-		 (int)why->n, why->n ? why->p : "");
 	memset(&setup->recipe, 0, sizeof(setup->recipe));
 	setup->count = 0;
 	if (jvm->field[VTHREAD].found) {
@@ -414,8 +411,7 @@ static int java__prepare(const struct process *process, struct runtime_setup *re
 	if (!err)
 		ret->more = !java__find_tasks(&jvm);
 	if (err && err != -EAGAIN && err != -ESRCH) {
-		fall_back(&jvm, ret, why);
-		buf__clear(why);
+		fall_back(&jvm, ret);
 		err = 0;
 	}
 	return err;

@@ -38,8 +38,8 @@ void runtime_setup__release(struct runtime_setup *setup); /* of whatever prepare
 
 struct runtime_module {
 	const char *name;
-	/* 0; -EAGAIN: the runtime is not loaded yet, ask again; others: it cannot be followed, why
-	 * says what is missing in words for the user */
+	/* 0; -EAGAIN: the runtime is not loaded yet, ask again; others: it cannot be followed. why
+	 * says what is missing in words for the user, also when it works without that */
 	int (*prepare)(const struct process *process, struct runtime_setup *ret, struct buf *why);
 };
 
