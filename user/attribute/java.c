@@ -208,10 +208,7 @@ static void complete(struct group *group, struct jthread *waker, const struct jt
 		waker->task.several = true; /* for somebody whom we do not know */
 }
 
-/*
- * The woken thread gets what the waker has in hand for its next task. It may not have parked yet, or
- * never do: but it has ended the task before, so its count is that of the next one.
- */
+/* The woken thread gets what the waker has in hand, for its next task: its count is that one's. */
 static void hand_over(struct group *group, struct jthread *waker, struct jthread *woken,
 		      const struct event_unit *unpark)
 {
@@ -241,8 +238,12 @@ static void on_unpark(struct group *group, const struct event_unit *unpark)
 		return;
 	if (woken->blocker == BLOCKER_EXCHANGE) {
 		unit = group__unit(group, woken->tid);
-		if (!unit || !unit->open) /* else it waits in the middle of a request */
+		/* Else it waits in the middle of a request; or has not parked (yet), and may as well
+		 * be about to wait for a lock that the waker gives back: then who has what now? */
+		if (woken->parked && (!unit || !unit->open))
 			hand_over(group, waker, woken, unpark);
+		else if (!woken->parked)
+			jthread__set_result(group, waker, NULL);
 	} else if (woken->parked && woken->blocker == BLOCKER_RESULT) {
 		complete(group, waker, woken);
 	}
