@@ -104,6 +104,7 @@ ABILITIES = {
     "wrk": _program("wrk"),
     "curl": _program("curl"),
     "bpftool": _program("bpftool"),
+    "strip": _program("strip"),
     "unshare and ip": lambda: bool(shutil.which("unshare") and shutil.which("ip")),
     "network namespaces": lambda: bool(_output("unshare", "-n", "true") or
                                        subprocess.call(["unshare", "-n", "true"],

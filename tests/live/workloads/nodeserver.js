@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The workload of work.py on Node's http; calls go by http.request, or by fetch with FETCH=1.
+// The workload of work.py on Node's http; calls go by http.request, or by fetch with FETCH=1. BG:
+// milliseconds between calls that no request asks for.
 'use strict';
 const http = require('http');
 
@@ -49,6 +50,15 @@ async function serve(request, response, body) {
 	response.writeHead(200, { 'Content-Length': answer.length });
 	response.end(answer);
 }
+
+let own = 0;
+
+if (process.env.BG)
+	setInterval(async () => {
+		const id = `bg-${own++}`;
+		const [status, got] = await call('GET', `/w/${id}`, '').catch(() => [0, 0]);
+		tell({ side: 'client', id, method: 'GET', req: 0, resp: got, status });
+	}, Number(process.env.BG));
 
 http.createServer((request, response) => {
 	const chunks = [];
