@@ -113,6 +113,12 @@ static __always_inline struct wanted entry__wanted(struct entry *entry, __u8 dir
 	}
 	spent = entry->mode[dir] == CAPTURE_ALL ? 0 : start + wanted.offset - entry->turn_start;
 	budget = entry->mode[dir] == CAPTURE_ALL ? CALL_BYTES_MAX : entry->head_bytes;
+	if (spent >= budget && entry->mode[dir] == CAPTURE_ENDS) {
+		budget = wanted.count < TAIL_BYTES ? wanted.count : TAIL_BYTES;
+		wanted.offset += wanted.count - budget;
+		wanted.count = budget;
+		return wanted;
+	}
 	wanted__limit(&wanted, spent < budget ? budget - spent : 0);
 	return wanted;
 }

@@ -43,6 +43,7 @@ SIZE_ASSERT(struct settings, 32);
 enum capture_mode {
 	CAPTURE_HEAD = 0, /* the first head_bytes of every turn, the rest in silence */
 	CAPTURE_ALL,	  /* every call */
+	CAPTURE_ENDS,	  /* as HEAD, and of what lies behind the budget the end of every call */
 	CAPTURE_NONE	  /* nothing ever again: not a protocol we know */
 };
 

@@ -888,6 +888,14 @@ static void test_capture_all(void **state)
 	assert_int_equal(captured(1, DIR_IN), 30700);
 }
 
+/* The budget lies within the long call, whose end is caught; of the next one only the end is. */
+static void test_capture_ends(void **state)
+{
+	with_policy(CAPTURE_ENDS, 0);
+	assert_int_equal(captured(1, DIR_IN), 200 + HEAD + TAIL_BYTES + TAIL_BYTES);
+	assert_int_equal(captured(0, DIR_OUT), 200 + HEAD + TAIL_BYTES + TAIL_BYTES);
+}
+
 static void test_capture_none(void **state)
 {
 	with_policy(CAPTURE_NONE, 0);
@@ -1115,6 +1123,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_bootstrap_idle),
 		cmocka_unit_test(test_large_body),
 		cmocka_unit_test(test_capture_all),
+		cmocka_unit_test(test_capture_ends),
 		cmocka_unit_test(test_capture_none),
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_quiet_late),

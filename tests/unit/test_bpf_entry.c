@@ -85,6 +85,28 @@ static void test_all(void **state)
 	expect(&entry, 1 << 20, UINT32_MAX, 0, CALL_BYTES_MAX, false);
 }
 
+static void test_ends(void **state)
+{
+	struct entry entry = fresh();
+
+	entry.mode[DIR_IN] = CAPTURE_ENDS;
+	expect(&entry, 0, 400, 0, 400, false);
+	expect(&entry, 400, 5000, 0, 600, false);
+	expect_tail(&entry, 400, 5000, TAIL_BYTES);
+	/* behind the budget */
+	expect(&entry, 5400, 8192, 8192 - TAIL_BYTES, TAIL_BYTES, false);
+	expect_tail(&entry, 5400, 8192, 0);
+	expect(&entry, 9000, TAIL_BYTES, 0, TAIL_BYTES, false);
+	expect(&entry, 9000, 1, 0, 1, false);
+	expect(&entry, 9000, UINT32_MAX, UINT32_MAX - TAIL_BYTES, TAIL_BYTES, false);
+	entry.quiet_until[DIR_IN] = 20000;
+	expect(&entry, 10000, 9999, 0, 0, false);
+	expect(&entry, 15000, 6000, 5000, 1000, true);
+	entry.head_bytes = 0;
+	entry.quiet_until[DIR_IN] = 30000;
+	expect(&entry, 29000, 1010, 1000, 10, true);
+}
+
 static void test_none(void **state)
 {
 	struct entry entry = fresh();
@@ -158,15 +180,11 @@ static void test_classes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_head),
-		cmocka_unit_test(test_head_in_the_middle_of_a_call),
-		cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_all),
-		cmocka_unit_test(test_none),
-		cmocka_unit_test(test_quiet),
-		cmocka_unit_test(test_quiet_ends_inside_a_call),
-		cmocka_unit_test(test_jump),
-		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_head),	cmocka_unit_test(test_head_in_the_middle_of_a_call),
+		cmocka_unit_test(test_tail),	cmocka_unit_test(test_all),
+		cmocka_unit_test(test_ends),	cmocka_unit_test(test_none),
+		cmocka_unit_test(test_quiet),	cmocka_unit_test(test_quiet_ends_inside_a_call),
+		cmocka_unit_test(test_jump),	cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_classes),
 	};
 
