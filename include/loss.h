@@ -36,6 +36,7 @@
 	LOSS(RESYNC_SKIPPED, "decode.resync", "bytes skipped after a gap or malformed message")    \
 	LOSS(UNKNOWN_PROTOCOL, "decode.unknown", "connections whose protocol is not known")        \
 	LOSS(MALFORMED, "decode.malformed", "messages that broke their protocol")                  \
+	LOSS(NOTES_FULL, "decode.notes_full", "prepared statements that are not remembered")       \
 	LOSS(RESPONSE_ALONE, "pair.response_alone", "responses whose request was not seen")        \
 	LOSS(REQUEST_ALONE, "pair.request_alone", "requests whose response was not seen")          \
 	LOSS(REQUEST_IN_DOUBT, "pair.doubt", "requests whose response could be another's")         \

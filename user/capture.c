@@ -70,19 +70,17 @@ void capture__frame(struct capture *capture, enum direction dir, const struct fr
 		    uint64_t message_start, uint64_t body_end, uint64_t known_end,
 		    uint64_t told_end)
 {
-	bool all = capture->mode[dir] == CAPTURE_ALL;
 	uint64_t budget_end = message_start + capture->head_bytes;
 
 	if (frame->wants_all && !frame->last) {
 		want_all(capture, dir, known_end);
-		all = true;
 	} else if (frame->first && body_end - message_start > capture->head_bytes_first) {
 		capture->measured = true;
 	}
 	if (body_end == UINT64_MAX || body_end <= told_end)
 		return;
 	/* What fits into the budget of the turn is told of call by call. */
-	if ((!all && body_end > budget_end) ||
+	if ((capture->mode[dir] == CAPTURE_HEAD && body_end > budget_end) ||
 	    (frame->quiet_worthy && body_end - told_end > QUIET_WORTH)) {
 		capture->quiet_until[dir] = body_end;
 		capture->changed = true;
@@ -125,6 +123,9 @@ static uint32_t head_bytes(const struct capture *capture, const struct conn *con
 	uint32_t in = capture->head_longest[DIR_IN], out = capture->head_longest[DIR_OUT];
 	uint32_t budget = budget_for(in > out ? in : out);
 
+	/* many messages in a turn, and not all of them are told by their end */
+	if (capture->base == CAPTURE_ENDS && budget < HEAD_BYTES_DEFAULT)
+		budget = HEAD_BYTES_DEFAULT;
 	/* heads of one direction say nothing about those of the other */
 	if ((!in || !out) && budget < capture->head_bytes)
 		budget = capture->head_bytes;

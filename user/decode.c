@@ -75,6 +75,7 @@ static void on_gone(void *ctx, struct conn *conn, const struct stamp *at)
 		lane__close(&work);
 		lane__abandon(&work, at);
 	}
+	lane__forget(conn->decoder);
 	pool__put(&decode->decoders, conn->decoder);
 	conn->decoder = NULL;
 }
@@ -91,6 +92,7 @@ struct decode *decode__new(const struct decode_opts *opts, struct message_sink n
 	decode->policy = opts->policy;
 	decode->head_bytes = opts->head_bytes ? opts->head_bytes : HEAD_BYTES_DEFAULT;
 	decode->next = next;
+	decode->notes.stats = opts->stats;
 	decode->decoders = (struct pool){ .size = sizeof(struct decoder), .keep = POOL_KEEP };
 	decode->messages = (struct pool){ .size = sizeof(struct message), .keep = POOL_KEEP };
 	return decode;

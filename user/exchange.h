@@ -41,8 +41,8 @@ struct message {
  * at most one is between begin and end per dir and key. A type may become INTERIM at head. */
 struct message_sink {
 	void (*begin)(void *ctx, struct conn *conn, struct message *message); /* first byte */
-	void (*head)(void *ctx, struct conn *conn,
-		     struct message *message);				    /* first frame parsed */
+	/* first frame parsed; called again when a later one has a better head to keep */
+	void (*head)(void *ctx, struct conn *conn, struct message *message);
 	void (*end)(void *ctx, struct conn *conn, struct message *message); /* last byte, or cut */
 	/* bytes of that direction, between messages, have passed that cannot be read; the last at `at` */
 	void (*unread)(void *ctx, struct conn *conn, enum direction dir, const struct stamp *at);

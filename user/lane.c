@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "lane.h"
 
-#include "protocols/preface.h"
-
-#define FAILS_MAX	3    /* places without a message, in both directions, from the first byte */
-#define FAILS_MIDSTREAM 8    /* ... when the first place may be the middle of one */
-#define FAILS_ONE_SIDED 1024 /* ... while the other direction is silent */
-
 struct work lane__work(struct decode *decode, struct conn *conn, enum direction dir)
 {
 	struct decoder *decoder = conn->decoder;
@@ -23,7 +17,7 @@ struct work lane__work(struct decode *decode, struct conn *conn, enum direction 
 /* --- begin and end of messages ------------------------------------------------------------- */
 
 /* end: position after its last byte */
-static void finish(const struct work *work, uint64_t end, uint32_t flags)
+static void end_message(const struct work *work, uint64_t end, uint32_t flags)
 {
 	struct message *message = work->lane->message;
 
@@ -40,14 +34,26 @@ static void finish(const struct work *work, uint64_t end, uint32_t flags)
 }
 
 /* A message whose end cannot be found is over by what else has happened. */
-static void finish_lost(const struct work *work, uint64_t end)
+void lane__finish_lost(const struct work *work, uint64_t end)
 {
 	if (work->lane->phase != PHASE_LOST)
 		return;
 	if (work->lane->message)
-		finish(work, end, MESSAGE_INCOMPLETE);
+		end_message(work, end, MESSAGE_INCOMPLETE);
 	work->lane->phase = PHASE_SYNC;
 	work->lane->after_gap = true;
+}
+
+void lane__finish(const struct work *work, uint64_t end, uint32_t flags)
+{
+	struct message *message = work->lane->message;
+	bool answered = message->type == MESSAGE_RESPONSE && message->protocol->tail &&
+			!(flags & MESSAGE_CUT);
+	struct work other = lane__work(work->decode, work->conn, !work->dir);
+
+	end_message(work, end, flags);
+	if (answered) /* then what was asked is over, too */
+		lane__finish_lost(&other, flow__known_end(other.flow));
 }
 
 static void count_skipped(const struct work *work)
@@ -60,7 +66,7 @@ static void count_skipped(const struct work *work)
 	work->lane->skipped = 0;
 }
 
-static bool begin(const struct work *work, bool oneway)
+bool lane__begin(const struct work *work, bool oneway)
 {
 	struct decode *decode = work->decode;
 	struct lane *lane = work->lane;
@@ -69,9 +75,10 @@ static bool begin(const struct work *work, bool oneway)
 
 	if (!message)
 		return false;
-	finish_lost(work, flow__position(work->flow));
-	if (!oneway)
-		finish_lost(&other, flow__known_end(other.flow));
+	lane__finish_lost(work, flow__position(work->flow));
+	/* where ends can be told, a request may go on while it is answered */
+	if (!oneway && (work->request || !work->decoder->protocol->tail))
+		lane__finish_lost(&other, flow__known_end(other.flow));
 	*message = (struct message){ .protocol = work->decoder->protocol,
 				     .type = oneway	   ? MESSAGE_ONEWAY :
 					     work->request ? MESSAGE_REQUEST :
@@ -100,7 +107,8 @@ void lane__abandon(const struct work *work, const struct stamp *at)
 		struct work each = lane__work(work->decode, work->conn, dir);
 
 		if (each.lane->message)
-			finish(&each, flow__known_end(each.flow), MESSAGE_INCOMPLETE | MESSAGE_CUT);
+			lane__finish(&each, flow__known_end(each.flow),
+				     MESSAGE_INCOMPLETE | MESSAGE_CUT);
 		each.lane->phase = PHASE_SYNC;
 	}
 	if (work->decoder->protocol)
@@ -108,7 +116,7 @@ void lane__abandon(const struct work *work, const struct stamp *at)
 }
 
 /* The connection is none of ours (any more). */
-static void mute(const struct work *work, const struct stamp *at)
+void lane__mute(const struct work *work, const struct stamp *at)
 {
 	lane__abandon(work, at);
 	work->decoder->muted = true;
@@ -135,205 +143,6 @@ void lane__close(const struct work *work)
 		work->decode->stats->lost[LOSS_UNKNOWN_PROTOCOL]++;
 }
 
-/* --- where messages begin ------------------------------------------------------------------ */
-
-static struct stamp newest_stamp(const struct work *work)
-{
-	return flow__stamp(work->flow, UINT64_MAX);
-}
-
-/* n bytes between messages cannot be read. */
-static void pass_over(const struct work *work, uint64_t n)
-{
-	struct stamp last;
-
-	flow__skip(work->flow, n);
-	if (!n || !work->decoder->protocol || work->lane->message)
-		return;
-	last = flow__stamp(work->flow, flow__position(work->flow) - 1);
-	work->decode->next.unread(work->decode->next.ctx, work->conn, work->dir, &last);
-}
-
-/* Passes over what is no message, to the next call that may begin with one. */
-static void skip_to_call(const struct work *work)
-{
-	uint64_t at = flow__position(work->flow);
-	uint64_t to = flow__next_call(work->flow);
-
-	if (to == UINT64_MAX)
-		to = flow__known_end(work->flow);
-	pass_over(work, to - at);
-	work->lane->skipped += to - at;
-	work->lane->looked += to - at;
-	work->lane->after_gap = true;
-	if (work->lane->phase == PHASE_START)
-		work->lane->phase = PHASE_SYNC;
-}
-
-static bool hopeless(const struct work *work)
-{
-	const struct lane *in = &work->decoder->lane[DIR_IN], *out = &work->decoder->lane[DIR_OUT];
-	bool midstream = work->conn->tuple.flags & CONN_MIDSTREAM;
-	uint32_t max = midstream ? FAILS_MIDSTREAM : FAILS_MAX;
-
-	if (in->fails >= FAILS_ONE_SIDED || out->fails >= FAILS_ONE_SIDED)
-		return true;
-	if (work->decoder->proven)
-		return false;
-	return (in->fails >= max && out->fails >= max) ||
-	       (in->looked >= UNKNOWN_BYTES_MAX && out->looked >= UNKNOWN_BYTES_MAX);
-}
-
-/* No message begins here. */
-static void fail(const struct work *work)
-{
-	if (work->lane->phase == PHASE_START && work->decoder->proven)
-		work->decode->stats->lost[LOSS_MALFORMED]++;
-	if (work->lane->phase != PHASE_LOST)
-		work->lane->fails++;
-	skip_to_call(work);
-	if (hopeless(work)) {
-		struct stamp at = newest_stamp(work);
-
-		work->decode->stats->lost[LOSS_UNKNOWN_PROTOCOL]++;
-		mute(work, &at);
-	}
-}
-
-/* Of bytes that either side may have sent: who did? Requests, when nobody knows. */
-static bool request_by_role(const struct work *work)
-{
-	enum conn_role role = work->conn->tuple.role;
-
-	if (work->decoder->protocol)
-		return work->request;
-	return role == ROLE_UNKNOWN || (role == ROLE_SERVER) == (work->dir == DIR_IN);
-}
-
-/* The best guess of all protocols, or of the one that is known. */
-static enum confidence sniff(const struct work *work, struct slice bytes,
-			     const struct protocol **ret_protocol, enum message_type *ret_type)
-{
-	const struct protocol *known = work->decoder->protocol;
-	enum confidence best = SNIFF_NO;
-
-	for (const struct protocol *const *each = protocols; *each; each++) {
-		const struct protocol *protocol = known ? known : *each;
-		enum message_type type = MESSAGE_REQUEST;
-		enum confidence confidence = protocol->sniff(bytes, &type);
-
-		if (!known && confidence > SNIFF_MORE && confidence < SNIFF_LIKELY)
-			confidence = SNIFF_NO;
-		if (confidence > best) {
-			best = confidence;
-			*ret_protocol = protocol;
-			*ret_type = type;
-		}
-		if (known)
-			break;
-	}
-	if (best > SNIFF_MORE && *ret_type == MESSAGE_EITHER)
-		*ret_type = request_by_role(work) ? MESSAGE_REQUEST : MESSAGE_RESPONSE;
-	/* each direction of a known protocol has its own kind of message */
-	if (known && best > SNIFF_MORE && (*ret_type == MESSAGE_REQUEST) != work->request)
-		return SNIFF_NO;
-	return best;
-}
-
-static void learn(struct work *work, const struct protocol *protocol, enum message_type type)
-{
-	struct decoder *decoder = work->decoder;
-	struct conn *conn = work->conn;
-
-	decoder->protocol = protocol;
-	capture__known(&decoder->capture, protocol->capture);
-	decoder->request_dir = type == MESSAGE_REQUEST ? work->dir : !work->dir;
-	work->request = work->dir == decoder->request_dir;
-	if (conn->tuple.role == ROLE_UNKNOWN) {
-		conn->tuple.role = decoder->request_dir == DIR_IN ? ROLE_SERVER : ROLE_CLIENT;
-		capture__learned(&decoder->capture, conn->tuple.role);
-	}
-}
-
-/*
- * What stands at the read position may be the rest of something that merely looks like the front
- * of a message: a later call that certainly begins with one is the better place.
- */
-static bool better_call(const struct work *work, struct slice bytes)
-{
-	uint64_t n = flow__next_call(work->flow) - flow__position(work->flow);
-	const struct protocol *protocol;
-	enum message_type type;
-
-	return n < bytes.n && sniff(work, slice_from(bytes, n), &protocol, &type) == SNIFF_SURE;
-}
-
-/* How sure must one be that a message begins here? */
-static enum confidence enough(const struct work *work, size_t n)
-{
-	bool proven = work->decoder->proven;
-
-	if (work->lane->phase == PHASE_LOST)
-		return SNIFF_SURE;
-	if (proven)
-		return work->lane->phase == PHASE_START ? SNIFF_NEXT : SNIFF_FAIR;
-	return n >= UNKNOWN_BYTES_MAX ? SNIFF_LIKELY : SNIFF_SURE;
-}
-
-/* false: nothing more can be done with what has come */
-static bool find_start(struct work *work)
-{
-	struct lane *lane = work->lane;
-	uint64_t at = flow__position(work->flow), gap = flow__gap(work->flow);
-	const struct protocol *protocol = NULL;
-	enum message_type type = MESSAGE_REQUEST;
-	enum confidence confidence;
-	struct slice bytes;
-	bool cut;
-
-	if (gap) {
-		pass_over(work, gap);
-		lane->after_gap = true;
-		if (lane->phase == PHASE_START)
-			lane->phase = PHASE_SYNC;
-		return true;
-	}
-	bytes = flow__peek(work->flow);
-	if (!bytes.n)
-		return false;
-	if (lane->phase != PHASE_START &&
-	    (!flow__at_call_start(work->flow) || better_call(work, bytes))) {
-		skip_to_call(work);
-		return true;
-	}
-	cut = at + bytes.n < flow__known_end(work->flow); /* a gap follows: they will not grow */
-	if (lane->phase == PHASE_START && at == 0) {
-		bool more;
-		size_t preface = preface__length(bytes, &more);
-
-		flow__skip(work->flow, preface);
-		if (preface || (more && !cut))
-			return preface;
-	}
-	confidence = sniff(work, bytes, &protocol, &type);
-	if (confidence >= enough(work, bytes.n)) {
-		enum confidence oneway = SNIFF_NO;
-
-		if (!work->decoder->protocol)
-			learn(work, protocol, type);
-		protocol = work->decoder->protocol;
-		if (protocol->oneway)
-			oneway = protocol->oneway(bytes, work->request, work->decoder->state);
-		if (oneway == SNIFF_MORE && !cut)
-			return false;
-		return begin(work, oneway == SNIFF_SURE);
-	}
-	if (confidence != SNIFF_NO && !cut)
-		return false;
-	fail(work);
-	return true;
-}
-
 /* --- frames -------------------------------------------------------------------------------- */
 
 /* Bytes of the framing are missing or make no sense. */
@@ -351,28 +160,35 @@ static void lose(const struct work *work)
 		capture__longer_heads(&decoder->capture);
 	else if (work->lane->wanted_all || decoder->capture.base == CAPTURE_ALL)
 		capture__lost(&decoder->capture, work->dir);
-	skip_to_call(work);
 }
 
 static void malformed(const struct work *work)
 {
 	struct decoder *decoder = work->decoder;
-	struct stamp at = newest_stamp(work);
+	struct stamp at = lane__newest_stamp(work);
 
 	work->decode->stats->lost[LOSS_MALFORMED]++;
 	work->lane->fails++;
 	if (decoder->proven) {
 		lose(work);
+		lane__skip_to_call(work);
 	} else { /* it was not this protocol */
 		lane__abandon(work, &at);
-		skip_to_call(work);
-		decoder->protocol = NULL;
-		memset(decoder->state, 0, sizeof(decoder->state));
+		lane__skip_to_call(work);
+		lane__forget(decoder);
 	}
-	if (hopeless(work)) {
+	if (lane__hopeless(work)) {
 		work->decode->stats->lost[LOSS_UNKNOWN_PROTOCOL]++;
-		mute(work, &at);
+		lane__mute(work, &at);
 	}
+}
+
+void lane__forget(struct decoder *decoder)
+{
+	if (decoder->protocol && decoder->protocol->remembers)
+		notes__free(*(struct notes **)decoder->state);
+	decoder->protocol = NULL;
+	memset(decoder->state, 0, sizeof(decoder->state));
 }
 
 static uint64_t sum(uint64_t a, uint64_t b)
@@ -395,7 +211,11 @@ static void take_frame(const struct work *work, const struct frame *frame, const
 		message->type = frame->type;
 		message->key = frame->key;
 		capture__head(&work->decoder->capture, work->dir, frame->head);
-		message->head = slice(bytes, frame->head);
+		message->head = frame->keep.p ? frame->keep : slice(bytes, frame->head);
+		work->decode->next.head(work->decode->next.ctx, work->conn, message);
+		message->head = slice(NULL, 0);
+	} else if (frame->keep.p && !frame->first) { /* a better one */
+		message->head = frame->keep;
 		work->decode->next.head(work->decode->next.ctx, work->conn, message);
 		message->head = slice(NULL, 0);
 	}
@@ -439,8 +259,11 @@ static bool parse_head(const struct work *work)
 		return false;
 	}
 	flow__skip(work->flow, bytes.n);
-	work->decode->stats->lost[LOSS_STREAM_GAP] += flow__gap(work->flow);
+	if (!decoder->protocol->tail) /* its end may still tell all that matters */
+		work->decode->stats->lost[LOSS_STREAM_GAP] += flow__gap(work->flow);
 	lose(work);
+	if (!decoder->protocol->tail) /* or what is there may be the message's end */
+		lane__skip_to_call(work);
 	return true;
 }
 
@@ -455,11 +278,11 @@ static bool pass_body(const struct work *work)
 		return true;
 	}
 	lane->phase = PHASE_START;
-	finish(work, lane->body_end, 0);
+	lane__finish(work, lane->body_end, 0);
 	if (lane->frame.leaves) {
 		struct stamp at = flow__stamp(work->flow, lane->body_end ? lane->body_end - 1 : 0);
 
-		mute(work, &at);
+		lane__mute(work, &at);
 	}
 	return true;
 }
@@ -478,7 +301,7 @@ void lane__advance(struct decode *decode, struct conn *conn, enum direction dir)
 			more = pass_body(&work);
 			break;
 		default:
-			more = find_start(&work);
+			more = lane__find_start(&work);
 		}
 	}
 }
@@ -516,5 +339,5 @@ void lane__end(const struct work *work, uint32_t error)
 			missing < work->lane->frame.payload ? missing : work->lane->frame.payload;
 	}
 	work->lane->phase = PHASE_SYNC;
-	finish(work, known, flags);
+	lane__finish(work, known, flags);
 }

@@ -22,6 +22,7 @@
 #include "base/pool.h"
 #include "capture.h"
 #include "decode.h"
+#include "notes.h"
 
 enum phase { PHASE_SYNC, PHASE_START, PHASE_HEAD, PHASE_BODY, PHASE_LOST };
 
@@ -57,6 +58,7 @@ struct decode {
 	struct message_sink next;
 	struct pool decoders;
 	struct pool messages;
+	struct note_store notes;
 };
 
 /* One lane at work, with all that belongs to it. */
@@ -77,8 +79,27 @@ void lane__advance(struct decode *decode, struct conn *conn, enum direction dir)
 void lane__end(const struct work *work, uint32_t error);
 /* The connection is gone: counts what no message was made of. */
 void lane__close(const struct work *work);
+/* The protocol is not known (any more), nor what its unit remembered. */
+void lane__forget(struct decoder *decoder);
 /* Both lanes of the connection: what is under way is not followed further, and the next stage does
  * not wait for it. */
 void lane__abandon(const struct work *work, const struct stamp *at);
+
+/* --- between lane.c and lane/start.c --------------------------------------------------------- */
+
+/* false: there is no memory for it */
+bool lane__begin(const struct work *work, bool oneway);
+/* The message under way; end: position after its last byte */
+void lane__finish(const struct work *work, uint64_t end, uint32_t flags);
+/* A message whose end cannot be found is over by what else has happened. */
+void lane__finish_lost(const struct work *work, uint64_t end);
+/* The connection is none of ours (any more). */
+void lane__mute(const struct work *work, const struct stamp *at);
+/* In a phase without message. false: nothing more can be done with what has come */
+bool lane__find_start(struct work *work);
+/* Passes over what is no message, to the next call that may begin with one. */
+void lane__skip_to_call(const struct work *work);
+bool lane__hopeless(const struct work *work); /* no message will be found here */
+struct stamp lane__newest_stamp(const struct work *work);
 
 #endif

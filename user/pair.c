@@ -283,16 +283,17 @@ static void on_head(void *ctx, struct conn *conn, struct message *message)
 	struct pair *pair = ctx;
 	struct line *line = line__find(pair, conn->id);
 	struct exchange *exchange;
-	bool early;
+	bool early, first;
 
 	if (message->type == MESSAGE_ONEWAY)
 		return;
 	if (message->type == MESSAGE_REQUEST) {
 		exchange = find_request(line, message);
-		if (!exchange || exchange->has_request_head)
+		if (!exchange)
 			return;
+		first = !exchange->has_request_head;
 		exchange->has_request_head = copy_head(pair, exchange, &exchange->request, message);
-		if (exchange->has_request_head)
+		if (exchange->has_request_head && first)
 			pair__step(pair, exchange, EXCHANGE_HEAD);
 		return;
 	}

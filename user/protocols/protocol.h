@@ -18,6 +18,7 @@
 
 struct exchange;
 struct message;
+struct notes;
 struct span;
 
 enum protocol_id {
@@ -56,7 +57,10 @@ struct frame {
 	bool wants_all;	   /* capture everything of this direction until the message has ended */
 	enum message_type type;
 	uint32_t flags; /* MESSAGE_* of exchange.h that the message gets */
-	uint64_t key;	/* of the exchange: stream or correlation id; 0 when by order */
+	/* What the next stages get as the message's head; p NULL: the bytes of `head`, and on a later
+	 * frame what they have. */
+	struct slice keep;
+	uint64_t key; /* of the exchange: stream or correlation id; 0 when by order */
 };
 
 /* sniff: how sure a unit is that a direction begins with a message of its own */
@@ -67,6 +71,12 @@ enum confidence {
 	SNIFF_FAIR = 40, /* enough where one may begin, of a known protocol */
 	SNIFF_LIKELY = 50,
 	SNIFF_SURE = 100
+};
+
+enum tail {
+	TAIL_NO,
+	TAIL_ENDS, /* the message is over */
+	TAIL_WHOLE /* ... and nothing that matters of it is missing */
 };
 
 /* Facts that parse leaves for describe: the unit's own struct, plain data, offsets into the head. */
@@ -94,6 +104,8 @@ struct protocol {
 	 * open requests of a connection are followed. 0: it is rare, PIPELINE_MAX */
 	uint32_t pipeline_max;
 	enum capture_mode capture; /* of both directions, once the protocol is known */
+	/* The state begins with a struct notes *, made by decode; NULL when memory ran out. */
+	bool remembers;
 
 	/* At a place where a message may begin. *ret_type: which kind it would be. */
 	enum confidence (*sniff)(struct slice bytes, enum message_type *ret_type);
@@ -120,6 +132,12 @@ struct protocol {
 	 * given up: the next frame() begins a new one. Not for bytes between messages.
 	 */
 	void (*resync)(void *state, bool request);
+
+	/*
+	 * The framing of the message under way was lost, and these are the last bytes of a call:
+	 * does it end with them? Facts are filled. NULL: nobody could tell.
+	 */
+	enum tail (*tail)(struct slice bytes, bool request, void *state, void *facts);
 
 	/* Value of a header of the message, by lower case name; false when absent. n: which of
 	 * several fields of the name, from 0. */
