@@ -25,8 +25,8 @@ static inline struct slice read_message(const struct protocol *protocol, struct 
 
 		assert_int_equal(protocol->frame(bytes, request, state, parsed.facts, &frame),
 				 FRAME_OK);
-		if (frame.first) {
-			parsed.head = slice(bytes.p, frame.head);
+		if (frame.first || frame.keep.p) {
+			parsed.head = frame.keep.p ? frame.keep : slice(bytes.p, frame.head);
 			assert_true(exchange__copy_head(ret, &parsed));
 		}
 		bytes = slice_from(bytes, frame.head + frame.body);

@@ -97,6 +97,7 @@ static void on_step(void *ctx, struct exchange *exchange, enum exchange_step ste
 	put_attr(&rig->log, span, "db.query.text", ": ");
 	put_attr(&rig->log, span, "db.operation.batch.size", " batch=");
 	put_attr(&rig->log, span, "db.response.returned_rows", " rows=");
+	put_attr(&rig->log, span, "spanprobe.db.affected_rows", " affected=");
 	put_attr(&rig->log, span, "error.type", " error=");
 	if (exchange->flags)
 		buf__printf(&rig->log, " flags=%x", exchange->flags);
@@ -275,10 +276,16 @@ static void redis(void **state)
 	check_folder("tests/fixtures/redis");
 }
 
+static void postgresql(void **state)
+{
+	check_folder("tests/fixtures/postgresql");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(redis),
+		cmocka_unit_test(postgresql),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ enum protocol_id {
 	PROTOCOL_HTTP1,
 	PROTOCOL_REDIS,
 	PROTOCOL_FASTCGI,
+	PROTOCOL_POSTGRESQL,
 	PROTOCOL_COUNT
 };
 
@@ -152,6 +153,7 @@ struct protocol {
 extern const struct protocol http1_protocol;
 extern const struct protocol redis_protocol;
 extern const struct protocol fastcgi_protocol;
+extern const struct protocol postgresql_protocol;
 
 /* All of them, NULL-terminated; index is not the id. */
 extern const struct protocol *const protocols[];

@@ -3,8 +3,5 @@
 #include "protocol.h"
 
 const struct protocol *const protocols[] = {
-	&http1_protocol,
-	&redis_protocol,
-	&fastcgi_protocol,
-	NULL,
+	&http1_protocol, &redis_protocol, &fastcgi_protocol, &postgresql_protocol, NULL,
 };
