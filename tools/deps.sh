@@ -14,7 +14,7 @@ DEMO="nginx:nginx python3:python3 node:nodejs curl:curl"
 TESTS="$DEMO libcmocka-dev wrk:wrk python3-venv python3-yaml javac:default-jdk-headless go:golang-go
 	cppcheck:cppcheck shellcheck:shellcheck codespell:codespell mandoc:mandoc man:man-db
 	apache2:apache2-bin libapache2-mod-php php-fpm liburing-dev nft:nftables setpriv:util-linux
-	redis-server:redis-server redis-cli:redis-tools
+	redis-server:redis-server redis-cli:redis-tools postgresql psql:postgresql-client
 	ip:iproute2 ss:iproute2 unshare:util-linux qemu-system-x86_64:qemu-system-x86
 	busybox-static cpio:cpio depmod:kmod"
 # the servers and runtimes of the truth bench

@@ -2,11 +2,14 @@
 """Real clients of real database servers, both sides traced: every command one span on each side, in
 the words of the client, and the server's under the client's."""
 import collections
+import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import live
@@ -14,6 +17,9 @@ from live import NEEDS, Agent, Run
 from tool.suite import test
 
 REDIS = NEEDS + ("Redis",)
+POSTGRESQL = NEEDS + ("PostgreSQL",)
+# whether a runtime can be followed is the matter of other tests
+BESIDES = ("attribute.module_off",)
 HANDSHAKE = ("HELLO", "CLIENT", "INFO", "COMMAND")
 
 
@@ -23,6 +29,23 @@ def redis_server(run):
                                  "--save", ""])
     live.wait_for("redis", lambda: live.answers(port))
     p.port = port
+    return p
+
+
+def postgres_server(run):
+    """As a user of its own, in a folder that this user can reach."""
+    port, folder = live.free_port(), tempfile.mkdtemp(prefix="live-postgres-")
+    run.at_end(lambda: shutil.rmtree(folder, ignore_errors=True))
+    shutil.chown(folder, "postgres", "postgres")
+    where = max(glob.glob("/usr/lib/postgresql/*/bin"))
+    user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+    subprocess.run(user + [where + "/initdb", "-D", folder, "-A", "trust", "-U", "truth", "-N"],
+                   check=True, stdout=subprocess.DEVNULL, cwd="/")
+    p = live.Proc(run, "postgres", user + [
+        where + "/postgres", "-D", folder, "-p", str(port), "-k", folder, "-c", "fsync=off", "-c",
+        "listen_addresses=127.0.0.1"], cwd="/")
+    live.wait_for("postgres", lambda: "ready to accept connections" in p.errors())
+    p.port, p.folder, p.bin = port, folder, where
     return p
 
 
@@ -67,7 +90,7 @@ def calls(name, env, client, needs):
             truth = [(t["op"], t["text"], t["error"], t["batch"], t["db"])
                      for t in lines(agent.text())]
             assert len(truth) > 20, "the client told %d commands" % len(truth)
-            spans = agent.check([], extra=True)
+            spans = agent.check([], extra=True, lost=BESIDES)
             servers = seen(spans, live.otlp.KIND_SERVER, server.pid)
             clients = [s for s in spans if s.pid != server.pid and s in
                        seen(spans, live.otlp.KIND_CLIENT, s.pid)]
@@ -101,7 +124,7 @@ def redis_cli():
         assert "replies: 300" in p.stdout, p.stdout
         agent.end()
         # it begins with a question whose answer is longer than what is captured so early
-        spans = agent.check([], extra=True, incomplete=True, lost=("stream.gap", "decode.resync"))
+        spans = agent.check([], extra=True, incomplete=True, lost=BESIDES + ("stream.gap", "decode.resync"))
         want = [("set", "set a ?", None, None, "0"), ("lpush", "lpush a ?", "WRONGTYPE", None, "0"),
                 ("get", "get a", None, None, "0"), ("MULTI", None, None, 2, "0")]
         want += [("SET", "SET key%03d ?" % i, None, None, "0") for i in range(300)]
@@ -123,7 +146,7 @@ def redis_midstream():
         client.p.send_signal(signal.SIGUSR1)
         assert client.wait(20) == 0
         agent.end()
-        spans = agent.check([], extra=True, lost=("decode.midstream", "pair.doubt",
+        spans = agent.check([], extra=True, lost=BESIDES + ("decode.midstream", "pair.doubt",
                                                   "pair.response_alone"))
         want = lines(client.text())[0]
         for kind, pid in ((live.otlp.KIND_CLIENT, client.pid), (live.otlp.KIND_SERVER, server.pid)):
@@ -134,3 +157,95 @@ def redis_midstream():
             count = collections.Counter(s.name for s in mine)
             assert all(count[k] >= n for k, n in want.items()), count
         assert agent.lost().get("pair.doubt", 0) > 100, agent.lost()
+
+
+# --- PostgreSQL ----------------------------------------------------------------------------------
+
+
+def asked(s):
+    """A span in the words of the workloads."""
+    assert s.attr["db.system.name"] == "postgresql" and s.attr["db.namespace"] == "postgres", str(s)
+    return (s.name, s.attr.get("db.query.text"), s.attr.get("db.response.returned_rows"),
+            s.attr.get("spanprobe.db.affected_rows"), s.attr.get("error.type"),
+            s.attr.get("db.operation.batch.size"))
+
+
+def told(text):
+    return [(t["name"], t["text"], t["rows"], t["affected"], t["error"], t["batch"])
+            for t in lines(text)]
+
+
+def assert_both_sides(agent, server, truth, own=()):
+    """The client's spans and the backends' are the truth, and each of these under one of those. own:
+    statements that the driver makes for itself."""
+    spans = [s for s in agent.check([], extra=True, lost=BESIDES) if s.attr.get("db.query.text") not in own]
+    clients = [s for s in spans if s.kind == live.otlp.KIND_CLIENT]
+    servers = [s for s in spans if s.kind == live.otlp.KIND_SERVER]
+    assert_same(map(asked, clients), truth, "client")
+    assert_same(map(asked, servers), truth, "server")
+    assert {s.resource["process.executable.name"] for s in servers} == {"postgres"}
+    by_id = {s.id: s for s in clients}
+    for s in servers:
+        assert s.attr["spanprobe.parent.by"] == "connection", str(s)
+        assert s.parent in by_id and asked(by_id[s.parent]) == asked(s), \
+            "%s %r under %s" % (s, asked(s), by_id.get(s.parent))
+
+
+def driver(name, needs):
+    def run_it():
+        with Run("db_" + name) as run:
+            server = postgres_server(run)
+            agent = Agent(run, "--pid", server.pid, "--follow-children", "--", live.PYTHON,
+                          os.path.join(live.WORKLOADS, "pg_calls.py"),
+                          env={"PORT": str(server.port), "DRIVER": name})
+            agent.end_with_command()
+            truth = told(agent.text())
+            assert len(truth) > 20, "the client told %d requests" % len(truth)
+            assert_both_sides(agent, server, truth)
+    test("live/" + name, POSTGRESQL + needs, timeout=120)(run_it)
+
+
+driver("psycopg", ("psycopg from PyPI",))
+driver("asyncpg", ("asyncpg from PyPI",))
+
+
+@test("live/psql", POSTGRESQL)
+def psql():
+    """Debian's client, over TCP and over the Unix socket."""
+    with Run("db_psql") as run:
+        server = postgres_server(run)
+        agent = Agent(run, "--pid", server.pid, "--follow-children")
+        for host in ("127.0.0.1", server.folder):
+            subprocess.run(["psql", "-X", "-q", "-h", host, "-p", str(server.port), "-U", "truth",
+                            "postgres", "-c", "select 1 as a, 'secret' as b",
+                            "-c", "begin; select nosuch; commit", "-c", "vacuum"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        agent.end()
+        spans = agent.check([], extra=True, lost=BESIDES)
+        want = [("select", "select ? as a, ? as b", 1, None, None, None),
+                ("begin select commit", "begin; select nosuch; commit", None, None, "42703", None),
+                ("vacuum", "vacuum", None, None, "25P02", None)] * 2
+        # a transaction that failed is not over: psql leaves it to the next command
+        assert_same(map(asked, spans), want, "server")
+
+
+@test("live/pgbench", POSTGRESQL, timeout=120)
+def pgbench():
+    """Many connections at once, prepared and in pipelines, counted by pgbench itself."""
+    with Run("db_pgbench") as run:
+        server = postgres_server(run)
+        script = run.path("script.sql")
+        with open(script, "w") as f:
+            f.write("select 'secret';\n\\startpipeline\nselect 1;\nselect 2 from pg_class limit 3;\n"
+                    "\\endpipeline\n")
+        agent = Agent(run, "--pid", server.pid, "--follow-children", "--", server.bin + "/pgbench",
+                      "-h", "127.0.0.1", "-p", server.port, "-U", "truth", "-n", "-c", "8", "-t",
+                      "50", "-M", "prepared", "-f", script, "postgres")
+        agent.end_with_command(60)
+        assert "processed: 400/400" in agent.text(), agent.text()
+        truth = [("PREPARE select", "select ?;", None, None, None, None)] * 16
+        truth += [("PREPARE select pg_class", "select ? from pg_class limit ?;", None, None, None,
+                   None)] * 8
+        truth += [("select", "select ?;", 1, None, None, None)] * 400
+        truth += [("BATCH", None, 4, None, None, 2)] * 400
+        assert_both_sides(agent, server, truth)

@@ -117,6 +117,8 @@ ABILITIES = {
     "gunicorn from PyPI": _python_package("gunicorn"),
     "aiohttp from PyPI": _python_package("aiohttp"),
     "redis from PyPI": _python_package("redis"),
+    "psycopg from PyPI": _python_package("psycopg"),
+    "asyncpg from PyPI": _python_package("asyncpg"),
     "uvicorn and httpx from PyPI": _python_package("uvicorn", "httpx"),
     "a built Jaeger (Go >= 1.21 and its module proxy)": _built("jaeger"),
     "a Go server (Go >= 1.21)": _built("tests/live/goserver"),

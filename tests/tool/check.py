@@ -134,7 +134,10 @@ class Checker:
         if retired:
             self.fault("required", "retired %s: %s" % (", ".join(retired), s))
         if "db.system.name" in s.attr:
-            for key in ("db.operation.name", "server.address", "network.peer.address"):
+            named = "db.query.summary" if "db.query.summary" in s.attr else "db.operation.name"
+            # the names of Unix sockets are not known
+            unix = "server.address" not in s.attr and "network.peer.address" not in s.attr
+            for key in (named,) if unix else (named, "server.address", "network.peer.address"):
                 if key not in s.attr and "spanprobe.incomplete" not in s.attr:
                     self.fault("required", "no %s: %s" % (key, s))
         elif s.name != "socket connect":

@@ -4,6 +4,7 @@ its name, what may be seen of it, the error that it got, its database."""
 import json
 import os
 import sys
+import time
 
 import redis
 
@@ -24,6 +25,7 @@ def one(text, *args):
 
 
 one("SET k ?", "SET", "k", "secret")
+time.sleep(0.5)  # what is long is captured whole once the protocol is known
 one("GET k", "GET", "k")
 one("GET none", "GET", "none")
 one("HSET h a ? b ?", "HSET", "h", "a", "1", "b", "2")
