@@ -27,7 +27,7 @@ struct entry {
 	__u64 last_ns[DIR_COUNT];     /* when the last byte passed */
 	__u64 quiet_until[DIR_COUNT]; /* policy: no capture before it */
 	__u64 turn_start;	      /* position at which the budget of this turn began */
-	__u64 inode;		      /* Unix sockets: tells a reused struct sock */
+	__u64 identity;		      /* tells a reused struct sock: sock__identity */
 	__u32 base_seq[DIR_COUNT];    /* TCP sequence number of position 0 */
 	__u32 last_tid[DIR_COUNT];
 	__u32 head_bytes;

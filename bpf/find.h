@@ -22,19 +22,27 @@ static __always_inline __u64 sock__inode(struct sock *sk)
 	return socket ? BPF_CORE_READ(alloc, vfs_inode.i_ino) : 0;
 }
 
+/* What two sockets that have the same address one after the other hardly share. TCP: the peer's port,
+ * which stays when the socket has given its own one back; who connects is told by SYN_SENT. */
+static __always_inline __u64 sock__identity(struct sock *sk, __u16 family)
+{
+	return sock__is_unix(family) ? sock__inode(sk) : SK(sk, __sk_common.skc_dport);
+}
+
+static __always_inline bool entry__is_of(struct entry *entry, struct sock *sk, __u16 family)
+{
+	/* while it connects it is not known yet */
+	return !(entry->flags & ENTRY_CONNECTED) || entry->identity == sock__identity(sk, family);
+}
+
+/* NULL also for what is left of another socket that had this address: conn__adopt clears it away. */
 static __always_inline struct entry *conn__find(struct sock *sk, __u16 family)
 {
 	__u64 key = (__u64)sk;
-	struct entry *entry;
+	struct entry *entry = sock__is_unix(family) ? bpf_map_lookup_elem(&unix_conns, &key) :
+						      bpf_map_lookup_elem(&conns, &key);
 
-	if (!sock__is_unix(family))
-		return bpf_map_lookup_elem(&conns, &key);
-	entry = bpf_map_lookup_elem(&unix_conns, &key);
-	if (entry && entry->inode != sock__inode(sk)) {
-		bpf_map_delete_elem(&unix_conns, &key);
-		entry = NULL;
-	}
-	return entry;
+	return entry && entry__is_of(entry, sk, family) ? entry : NULL;
 }
 
 /* The socket of a descriptor of the process, or NULL. */

@@ -44,34 +44,8 @@ static __always_inline void connect__done(struct sock *sk, struct entry *entry, 
 {
 	if (entry->flags & ENTRY_CONNECTED)
 		return;
-	entry->base_seq[DIR_IN] = TCP(sk, copied_seq);
-	/* not write_seq: the SYN may have carried bytes; bytes_acked counts the SYN */
-	entry->base_seq[DIR_OUT] = TCP(sk, snd_una) - (__u32)TCP(sk, bytes_acked) + 1;
-	entry->flags |= ENTRY_CONNECTED;
+	conn__established(sk, entry, 0);
 	conn__announce(sk, entry, 0, now);
-}
-
-static __always_inline void close__emit(struct sock *sk, struct entry *entry, __u64 now)
-{
-	void *ring = ring__of_cpu();
-	struct event_conn_close *record = record__reserve(ring, sizeof(*record), LOSS_RING_CONN);
-
-	if (!record)
-		return;
-	__builtin_memset(record, 0, sizeof(*record));
-	event__fill(&record->event, EVENT_CONN_CLOSE, sizeof(*record), 0, now);
-	record->conn = entry->id;
-	record->position[DIR_IN] = entry->position[DIR_IN];
-	record->position[DIR_OUT] = entry->position[DIR_OUT];
-	record->last_ns[DIR_IN] = entry->last_ns[DIR_IN];
-	record->last_ns[DIR_OUT] = entry->last_ns[DIR_OUT];
-	record->connected = !!(entry->flags & ENTRY_CONNECTED);
-	if (entry->family != FAMILY_UNIX) {
-		record->error = entry->error ?: SK(sk, sk_err);
-		record->retransmits = TCP(sk, total_retrans);
-		record->srtt_us = TCP(sk, srtt_us) >> 3;
-	}
-	ring__submit(ring, record, sizeof(*record));
 }
 
 static __noinline int conn__close(struct sock *sk, struct entry *entry, __u64 now)
@@ -87,7 +61,7 @@ static __noinline int conn__close(struct sock *sk, struct entry *entry, __u64 no
 	if ((entry->flags & (ENTRY_CONNECTED | ENTRY_OPEN_SENT)) == ENTRY_CONNECTED)
 		loss__count(LOSS_RING_CONN, 1);
 	else
-		close__emit(sk, entry, now);
+		close__emit(sk, entry, false, now);
 	bpf_map_delete_elem(&conns, &key);
 	return 0;
 }
@@ -142,9 +116,11 @@ int BPF_PROG(socket__set_state, struct sock *sk, int oldstate, int newstate)
 	}
 	entry = bpf_map_lookup_elem(&conns, &key);
 	if (newstate == TCP_SYN_SENT) {
-		/* a socket may connect again after it has failed or been reset */
+		/* It has connected before, and what it counted then is gone already: after a reset that left
+		 * bytes unread; or it is a new socket at this address, and the end of the old one was
+		 * missed: a program does not run while it interrupts itself on its CPU. */
 		if (entry)
-			conn__close(sk, entry, now);
+			conn__forget(sk, entry, now);
 		if (traced__pid(pid_tgid >> 32))
 			connect__begun(sk, sk->__sk_common.skc_family, pid_tgid, now);
 		return 0;
@@ -205,7 +181,7 @@ int BPF_KPROBE(kprobe__unix_release_sock, struct sock *sk)
 
 	if (!entry)
 		return 0;
-	close__emit(sk, entry, bpf_ktime_get_ns());
+	close__emit(sk, entry, false, bpf_ktime_get_ns());
 	bpf_map_delete_elem(&unix_conns, &key);
 	return 0;
 }

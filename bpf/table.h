@@ -163,6 +163,47 @@ static __noinline int conn__announce(struct sock *sk, struct entry *entry, __u64
 	return 0;
 }
 
+/* gone: the socket at this address is another one by now, and tells nothing of this connection */
+static __always_inline void close__emit(struct sock *sk, struct entry *entry, bool gone, __u64 now)
+{
+	void *ring = ring__of_cpu();
+	struct event_conn_close *record = record__reserve(ring, sizeof(*record), LOSS_RING_CONN);
+
+	if (!record)
+		return;
+	__builtin_memset(record, 0, sizeof(*record));
+	event__fill(&record->event, EVENT_CONN_CLOSE, sizeof(*record), 0, now);
+	record->conn = entry->id;
+	record->position[DIR_IN] = entry->position[DIR_IN];
+	record->position[DIR_OUT] = entry->position[DIR_OUT];
+	record->last_ns[DIR_IN] = entry->last_ns[DIR_IN];
+	record->last_ns[DIR_OUT] = entry->last_ns[DIR_OUT];
+	record->connected = !!(entry->flags & ENTRY_CONNECTED);
+	record->error = entry->error;
+	if (entry->family != FAMILY_UNIX && !gone) {
+		record->error = entry->error ?: SK(sk, sk_err);
+		record->retransmits = TCP(sk, total_retrans);
+		record->srtt_us = TCP(sk, srtt_us) >> 3;
+	}
+	ring__submit(ring, record, sizeof(*record));
+}
+
+/* The entry of another socket that had this address and whose end was missed. */
+static __noinline int conn__forget(struct sock *sk, struct entry *entry, __u64 now)
+{
+	__u64 key = (__u64)sk;
+
+	if (!entry)
+		return 0;
+	if (entry->flags & ENTRY_OPEN_SENT || !(entry->flags & ENTRY_CONNECTED))
+		close__emit(sk, entry, true, now);
+	if (entry->family == FAMILY_UNIX)
+		bpf_map_delete_elem(&unix_conns, &key);
+	else
+		bpf_map_delete_elem(&conns, &key);
+	return 0;
+}
+
 static __always_inline void entry__init(struct entry *entry, struct sock *sk, __u16 family,
 					__u32 pid)
 {
@@ -213,6 +254,7 @@ static __always_inline void entry__adopt_tcp(struct entry *entry, struct sock *s
 		copied--;
 		before_in--;
 	}
+	entry->identity = sock__identity(sk, AF_INET);
 	entry->base_seq[DIR_IN] = copied - in;
 	entry->base_seq[DIR_OUT] = written - out;
 	if (before_in || before_out > 1)
@@ -227,7 +269,7 @@ static __always_inline void entry__adopt_unix(struct entry *entry, struct sock *
 	bool own = UNIX(sk, addr);
 	bool peers = peer && UNIX(peer, addr);
 
-	entry->inode = sock__inode(sk);
+	entry->identity = sock__identity(sk, AF_UNIX);
 	entry->flags |= ENTRY_CONNECTED;
 	/* an accepted socket carries the address of its listener; a client rarely has one */
 	if (own != peers)
@@ -242,8 +284,15 @@ static __noinline struct entry *conn__adopt(struct sock *sk, __u16 family, __u64
 {
 	struct socket *socket = SK(sk, sk_socket);
 	__u8 state = SK(sk, __sk_common.skc_state);
+	__u64 key = (__u64)sk;
+	struct entry *other = sock__is_unix(family) ? bpf_map_lookup_elem(&unix_conns, &key) :
+						      bpf_map_lookup_elem(&conns, &key);
 	struct entry made;
 
+	if (other && entry__is_of(other, sk, family))
+		return other; /* another thread was first */
+	if (other)
+		conn__forget(sk, other, bpf_ktime_get_ns());
 	/* sockets of the kernel itself (network file systems) have no file */
 	if (!socket || !BPF_CORE_READ(socket, file))
 		return NULL;

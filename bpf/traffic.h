@@ -93,6 +93,16 @@ static __always_inline void conn__catch_up(struct sock *sk, struct entry *entry,
 		loss__count(LOSS_UNSEEN_BYTES, jump);
 }
 
+/* A handshake is done; `in` bytes have been received since. */
+static __always_inline void conn__established(struct sock *sk, struct entry *entry, __u32 in)
+{
+	entry->base_seq[DIR_IN] = TCP(sk, copied_seq) - in;
+	/* not write_seq: the SYN may have carried bytes; bytes_acked counts the SYN */
+	entry->base_seq[DIR_OUT] = TCP(sk, snd_una) - (__u32)TCP(sk, bytes_acked) + 1;
+	entry->identity = sock__identity(sk, AF_INET);
+	entry->flags |= ENTRY_CONNECTED;
+}
+
 /* The first byte of the other direction: what passed in silence is told now. */
 static __always_inline void conn__turn(struct sock *sk, struct entry *entry, __u8 dir, __u64 start,
 				       __u64 pid_tgid, __u64 now)
@@ -212,9 +222,13 @@ static __always_inline void traffic__moved(struct sock *sk, __u16 family, __u8 d
 		if (trusted && family == AF_UNIX)
 			unix__met(sk, entry);
 	}
-	/* bytes that go with the SYN, before it is answered (TCP Fast Open) */
-	if (!(entry->flags & ENTRY_CONNECTED) && family != AF_UNIX && dir == DIR_OUT)
-		entry->base_seq[DIR_OUT] = TCP(sk, write_seq) - length;
+	if (!(entry->flags & ENTRY_CONNECTED) && family != AF_UNIX) {
+		if (SK(sk, __sk_common.skc_state) ==
+		    TCP_SYN_SENT) /* bytes with the SYN (Fast Open) */
+			entry->base_seq[DIR_OUT] = TCP(sk, write_seq) - length;
+		else /* that it is established was missed */
+			conn__established(sk, entry, dir == DIR_IN ? length : 0);
+	}
 	if (!(entry->flags & ENTRY_OPEN_SENT))
 		conn__announce(sk, entry, pid_tgid, now - 1); /* sorted before its first bytes */
 	if (dir == DIR_OUT)

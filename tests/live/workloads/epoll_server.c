@@ -123,8 +123,8 @@ static bool write_body(struct conn *c)
 static bool answer(struct conn *c)
 {
 	char out[4096];
-	int n = snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: %llu\r\n\r\n",
-			 c->answer);
+	int n = snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: %llu\r\n%s\r\n",
+			 c->answer, c->last ? "Connection: close\r\n" : "");
 	size_t with = c->answer < sizeof(out) - n ? c->answer : 0;
 
 	memset(out + n, '.', with);
