@@ -78,6 +78,15 @@ static __always_inline void conn__closing(struct sock *sk, struct entry *entry, 
 	conn__close(sk, entry, now);
 }
 
+/* Left of another socket that had this address? Then it goes. */
+static __always_inline bool conn__is_stale(struct sock *sk, struct entry *entry, __u64 now)
+{
+	if (entry__is_of(entry, sk, AF_INET))
+		return false;
+	conn__forget(sk, entry, now);
+	return true;
+}
+
 static __always_inline void listen__begun(struct sock *sk, __u64 pid_tgid, __u64 now)
 {
 	struct net *net = SK(sk, __sk_common.skc_net.net);
@@ -125,7 +134,7 @@ int BPF_PROG(socket__set_state, struct sock *sk, int oldstate, int newstate)
 			connect__begun(sk, sk->__sk_common.skc_family, pid_tgid, now);
 		return 0;
 	}
-	if (!entry)
+	if (!entry || conn__is_stale(sk, entry, now))
 		return 0;
 	if (newstate == TCP_ESTABLISHED) {
 		connect__done(sk, entry, now);
@@ -144,9 +153,10 @@ int BPF_PROG(socket__destroy, struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 	struct entry *entry = bpf_map_lookup_elem(&conns, &key);
+	__u64 now = bpf_ktime_get_ns();
 
-	if (entry)
-		conn__close(sk, entry, bpf_ktime_get_ns());
+	if (entry && !conn__is_stale(sk, entry, now))
+		conn__close(sk, entry, now);
 	return 0;
 }
 
