@@ -6,9 +6,37 @@
  */
 #include "runtime.h"
 
+static __always_inline void node__emit(struct recipe *recipe, __u64 pid_tgid, __u64 now,
+				       enum unit_change change, __u32 other_tid,
+				       const struct node_ids *ids)
+{
+	void *ring = ring__of_cpu();
+	struct event_unit *record = record__reserve(ring, sizeof(*record), LOSS_RING_UNIT);
+
+	recipe->read++;
+	if (!record)
+		return;
+	event__fill(&record->event, EVENT_UNIT, sizeof(*record), 0, now);
+	record->event.pid = pid_tgid >> 32;
+	record->event.tid = pid_tgid;
+	record->event.unit = ids->execution + 1;
+	record->change = change;
+	record->other_tid = other_tid;
+	record->other_unit = ids->trigger;
+	record->arg = ids->counter;
+	ring__submit(ring, record, sizeof(*record));
+}
+
+static __always_inline void node__failed(struct recipe *recipe)
+{
+	recipe->failed++;
+	loss__count(LOSS_UNIT_READ, 1);
+}
+
+/* Threads that run no JavaScript have no ids: those of libuv's pool, and a thread that has not been
+ * seen to call any since the agent came. */
 int node__at(__u64 pid_tgid, __u64 now, __u32 reads)
 {
-	struct event_unit what = { .change = UNIT_AT, .other_tid = reads };
 	__u32 pid = pid_tgid >> 32, tid = pid_tgid;
 	struct recipe *recipe;
 	struct thread *thread;
@@ -21,12 +49,10 @@ int node__at(__u64 pid_tgid, __u64 now, __u32 reads)
 	if (!thread || !thread->handle)
 		return 0;
 	thread->words[NODE_TOLD] = 0;
-	if (!node__ids(recipe, thread->handle, &ids))
-		return 0;
-	what.event.unit = ids.execution + 1;
-	what.other_unit = ids.trigger;
-	what.arg = ids.counter;
-	unit__emit(pid_tgid, now, &what);
+	if (node__ids(recipe, thread->handle, &ids))
+		node__emit(recipe, pid_tgid, now, UNIT_AT, reads, &ids);
+	else
+		node__failed(recipe);
 	return 0;
 }
 
@@ -57,17 +83,10 @@ static __always_inline __u64 node__this(struct pt_regs *regs, __u64 which)
 	}
 }
 
-static __always_inline void node__failed(struct recipe *recipe)
-{
-	recipe->failed++;
-	loss__count(LOSS_UNIT_READ, 1);
-}
-
 SEC("uprobe")
 int node__scope(struct pt_regs *regs)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns(), hooks, fields;
-	struct event_unit scope = { .change = UNIT_SCOPE };
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), hooks, fields;
 	struct recipe *recipe = recipe__of(pid_tgid >> 32, UNITS_NODE);
 	struct thread *thread;
 	struct node_ids ids;
@@ -96,10 +115,7 @@ int node__scope(struct pt_regs *regs)
 	if (thread->words[NODE_TOLD] == ids.execution + 1)
 		return 0;
 	thread->words[NODE_TOLD] = ids.execution + 1;
-	scope.event.unit = ids.execution + 1;
-	scope.other_unit = ids.trigger;
-	scope.arg = ids.counter;
-	unit__emit(pid_tgid, now, &scope);
+	node__emit(recipe, pid_tgid, bpf_ktime_get_ns(), UNIT_SCOPE, 0, &ids);
 	return 0;
 }
 

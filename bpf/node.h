@@ -30,19 +30,6 @@ static __always_inline bool node__ids(const struct recipe *recipe, __u64 hooks,
 	       ret->trigger <= ret->counter;
 }
 
-/* Threads that run no JavaScript have no ids: those of libuv's pool, and a thread that has not been
- * seen to call any since the agent came. */
-static __always_inline __u64 node__unit(const struct recipe *recipe, struct task_struct *task)
-{
-	__u32 tid = task->pid;
-	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
-	struct node_ids ids;
-
-	if (!thread || !thread->handle)
-		return NODE_UNIT_NONE;
-	return node__ids(recipe, thread->handle, &ids) ? ids.execution + 1 : 0;
-}
-
 /*
  * What a socket call happens under, told before its own record and with the same time. A function for
  * the verifier, too: it looks at it once, and sees one way past it. Defined in node.bpf.c.

@@ -27,9 +27,6 @@ __u64 unit__of_runtime(__u32 pid)
 	case UNITS_CPYTHON:
 		unit = cpython__unit(recipe, task);
 		break;
-	case UNITS_NODE:
-		unit = node__unit(recipe, task);
-		break;
 	case UNITS_JAVA:
 		return java__unit(recipe, task);
 	default:

@@ -14,7 +14,7 @@ enum unit_kind {
 	UNITS_THREADS = 0, /* how often the thread has gone to sleep, plus 1 */
 	UNITS_GO,	   /* goroutine id */
 	UNITS_CPYTHON,	   /* address of the contextvars.Context; see CPYTHON_BASE */
-	UNITS_NODE,	   /* execution async id, plus 1; UNIT_AT tells the rest */
+	UNITS_NODE,	   /* as with threads; UNIT_AT and UNIT_SCOPE tell async ids */
 	UNITS_JAVA,	   /* enum java_unit; park and unpark are told besides */
 	UNITS_NGINX,	   /* as with threads; for which client it calls is told besides */
 	UNITS_KIND_COUNT
@@ -80,8 +80,7 @@ enum recipe_node {
 
 enum node_reg { NODE_REG_RBX, NODE_REG_R12, NODE_REG_R13, NODE_REG_R14, NODE_REG_R15 };
 
-#define NODE_UNIT_NONE		(~0ull) /* a thread that runs no JavaScript, as far as is known */
-#define NODE_FIELD_STACK_LENGTH 28	/* AsyncHooks::kStackLength, the eighth of 32 bits each */
+#define NODE_FIELD_STACK_LENGTH 28 /* AsyncHooks::kStackLength, the eighth of 32 bits each */
 
 /* event.unit of Java's threads: one of these in bits 0-1; above: 1 + how many tasks the thread of a
  * ThreadPoolExecutor has ended, 0: not known, or no such thread */
