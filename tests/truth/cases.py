@@ -10,6 +10,7 @@ from programs import built, go, gunicorn, java, loop, node, ruby, workers
 ANY = 0.0  # no wrong ones, as everywhere
 EXACT = 1.0
 MOST = 0.95 # a result may come before anybody waits for it
+NEARLY = 0.97 # a few are in doubt until it has shown that nobody waits in a queue
 
 CASES = {}
 
@@ -55,15 +56,15 @@ BOTH = ("seq", "par")
 
 
 def node_cases(version):
-    def add(name, how, pool, ways=BOTH, needs="node %s" % version):
-        case("node%s/%s" % (version, name), node(version, how, pool), (needs,), ways)
+    def add(name, how, pool, ways=BOTH, needs="node %s" % version, **kw):
+        case("node%s/%s" % (version, name), node(version, how, pool), (needs,), ways, **kw)
 
-    add("http-*-p100", "http", 100)
-    add("http-*-p4", "http", 4)
+    add("http-*-p100", "http", 100, expect=NEARLY)
+    add("http-*-p4", "http", 4, expect=NEARLY)
     if version != "18":  # undici 7 begins with Node 20
-        add("undici-*-p100", "undici", 100)
+        add("undici-*-p100", "undici", 100, expect=NEARLY)
         add("undici-*-p4", "undici", 4)
-    add("fetch-*", "fetch", 100)
+    add("fetch-*", "fetch", 100, expect=NEARLY)
     add("timer-*", "timer", 100)
     add("queue-*-p4", "queue", 4)
 
