@@ -442,11 +442,13 @@ void pair__connect_failed(struct pair *pair, const struct conn *conn, const stru
 
 void pair__tick(struct pair *pair, uint64_t now_ns)
 {
-	while (pair->early && pair->early->early->response.first.ns + PAIR_EARLY_NS < now_ns) {
-		struct line *line = pair->early;
+	struct line *line, *next;
 
+	DL_FOREACH_SAFE(pair->early, line, next) {
+		if (doubt__early_until(line) >= now_ns)
+			continue;
 		line__drop_all_early(pair, line);
-		if (line->deep) /* whose were they? */
+		if (line->deep || line->relieved) /* whose were they? */
 			doubt__enter(pair, line, now_ns);
 	}
 }

@@ -17,7 +17,7 @@
 #define PAIR_OPEN_MAX  32768		     /* of all connections */
 #define PAIR_HEADS_MAX (16u << 20)	     /* bytes of heads copied for open exchanges */
 #define PAIR_EARLY_NS  (50ull * 1000 * 1000) /* a response waits so long for its request's event */
-#define PAIR_QUIET_NS  (10ull * 1000 * 1000) /* silence that ends doubt about what is open */
+#define PAIR_QUIET_NS  (5ull * 1000 * 1000)  /* silence that ends doubt about what is open */
 
 struct pair_opts {
 	struct stats *stats;

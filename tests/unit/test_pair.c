@@ -386,6 +386,33 @@ static void met_in_the_middle(void **state)
 	gone(log, &conn, 3 * QUIET, 0);
 }
 
+/* The silence was that of a slow command: its answer is one too many. */
+static void doubt_comes_back(void **state)
+{
+	struct log *log = *state;
+	struct conn conn = make_conn(1, false);
+
+	log->protocol = &pipelining;
+	conn.opened_ns = 5;
+	ask(log, &conn, 1, QUIET + 6, MID);
+	answer(log, &conn, QUIET + 7, MID); /* of what was asked before the agent came */
+	answer(log, &conn, QUIET + 8, MID); /* its own */
+	ask(log, &conn, 2, 2 * QUIET + 9, MID);
+	assert_int_equal(log->began, 1);
+	assert_int_equal(log->stats.lost[LOSS_REQUEST_IN_DOUBT], 1);
+	answer(log, &conn, 2 * QUIET + 10, MID);
+	ask(log, &conn, 3, 3 * QUIET + 11, MID);
+	answer(log, &conn, 3 * QUIET + 12, MID);
+	assert_int_equal(log->done_count, 2);
+	assert_int_equal(log->done[1]->request.position, 3);
+
+	answer(log, &conn, 3 * QUIET + 13, MID);
+	pair__tick(log->pair, 4 * QUIET + 14);
+	ask(log, &conn, 4, 4 * QUIET + 15, MID);
+	assert_int_equal(log->began, 2);
+	gone(log, &conn, 6 * QUIET, 0);
+}
+
 static void met_while_it_was_idle(void **state)
 {
 	struct log *log = *state;
@@ -692,6 +719,7 @@ int main(void)
 		TEST(by_key_in_any_order),
 		TEST(early_response_waits_for_its_request),
 		TEST(met_in_the_middle),
+		TEST(doubt_comes_back),
 		TEST(met_while_it_was_idle),
 		TEST(loss_among_several_open),
 		TEST(loss_of_one_at_a_time),

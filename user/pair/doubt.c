@@ -3,7 +3,8 @@
  * Where clients pipeline, order is all that tells whose a response is. On a connection met in the
  * middle, or after messages were lost among several open ones, nobody knows how many responses are
  * due. It is known again when silence follows though nothing seems to be open: a server that owed a
- * response would have sent it. Until then requests are counted, not followed.
+ * response would have sent it. Until then requests are counted, not followed. Should the silence have
+ * been a slow command's, a response that nobody has asked for tells so, and the doubt is back.
  */
 #define HASH_NONFATAL_OOM 1 /* before any header takes uthash.h in */
 
@@ -29,7 +30,13 @@ void doubt__enter(struct pair *pair, struct line *line, uint64_t ns)
 	line__drop_all_early(pair, line);
 	line->skipped = line->owed = 0;
 	line->doubt = true;
+	line->relieved = false;
 	line->doubt_ns = ns;
+}
+
+uint64_t doubt__early_until(const struct line *line)
+{
+	return line->early->response.first.ns + (line->relieved ? PAIR_QUIET_NS : PAIR_EARLY_NS);
 }
 
 bool doubt__request(struct pair *pair, struct line *line, const struct message *message)
@@ -40,10 +47,13 @@ bool doubt__request(struct pair *pair, struct line *line, const struct message *
 		return false;
 	if ((message->flags & MESSAGE_AFTER_GAP) && line->deep && !line->doubt)
 		doubt__enter(pair, line, ns);
+	if (line->relieved && line->early && ns > doubt__early_until(line))
+		doubt__enter(pair, line, ns);
 	if (!line->doubt)
 		return false;
 	if (!line->owed && ns > line->doubt_ns + PAIR_QUIET_NS) {
 		line->doubt = line->deep = false;
+		line->relieved = true;
 		return false;
 	}
 	line->owed++;

@@ -20,6 +20,7 @@ struct line { /* a connection with exchanges */
 	bool seen;
 	bool deep;		  /* several requests were open at a time */
 	bool doubt;		  /* requests that nobody knows of may be open */
+	bool relieved;		  /* it was in doubt: a response too many tells that it should be */
 	uint64_t doubt_ns;	  /* something has passed then */
 	struct line *prev, *next; /* of those with early responses, oldest first */
 	UT_hash_handle hh;
