@@ -74,11 +74,8 @@ for version in ("18", "20", "22", "24"):
 
 
 def database(name, server, start, needs, ways):
-    """Its calls are judged once there are spans of its protocol."""
     case(name, start, needs + (server,), ways, family=server.lower(),
-         backend={"Redis": programs.redis, "PostgreSQL": programs.postgres}[server],
-         flaw="connections that are older than the agent are in doubt until they rest"
-         if server == "Redis" else None)
+         backend={"Redis": programs.redis, "PostgreSQL": programs.postgres}[server])
 
 
 database("node22/redis-*", "Redis", node("22", "redis"), ("node 22",), BOTH)

@@ -35,6 +35,10 @@ def work_id(span):
     return None
 
 
+def prepares(span):
+    return span.attr.get("db.query.summary", "").startswith("PREPARE ")
+
+
 def cause_of(t):
     """The id of the request that a call is made for, empty for nobody's."""
     return t.get("cause", t["id"].rpartition(".")[0])
@@ -78,6 +82,11 @@ class Score:
     def line(self, t):
         got = self.found.pop(self.key(t), [])
         level = t["id"].partition("-")[0]
+        # a statement that is new to a connection is prepared first: a request of the same call
+        for s in filter(prepares, got):
+            if s.parent and not self.is_right(s, cause_of(t)):
+                self.wrong(level, s)
+        got = [s for s in got if not prepares(s)]
         row = self.rows[level]
         if t.get("maybe") and not got:
             return
@@ -89,14 +98,17 @@ class Score:
         elif t["side"] == "client":
             self.judge(level, got[0], cause_of(t))
 
-    def judge(self, level, s, cause):
+    def is_right(self, s, cause):
         p = self.by_id.get(s.parent)
+        return cause and p and p.kind == SERVER and work_id(p) == cause and p.pid == s.pid
+
+    def judge(self, level, s, cause):
         if not s.parent:
             verdict = "none" if cause else "right"
             why = s.attr.get("spanprobe.root.why", "?")
             self.by[level][(verdict, why if cause else "nobody's")] += 1
             self.rows[level][verdict] += 1
-        elif cause and p and p.kind == SERVER and work_id(p) == cause and p.pid == s.pid:
+        elif self.is_right(s, cause):
             self.by[level][("right", s.attr.get("spanprobe.parent.by", "?"))] += 1
             self.rows[level]["right"] += 1
         else:

@@ -65,7 +65,7 @@ function byRedis() {
 function byPostgres() {
 	const client = new (require('pg').Pool)({ host: '127.0.0.1', port: down, user: 'truth', database: 'postgres', max: pool });
 	return async (path) => {
-		await client.query(`select '${path.slice(1)}', pg_sleep(${0.001 + Math.random() * 0.004})`);
+		await client.query(`select pg_sleep(${0.001 + Math.random() * 0.004}) as "${path.slice(1)}"`);
 		return { system: 'postgresql' };
 	};
 }

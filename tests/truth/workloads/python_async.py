@@ -53,7 +53,7 @@ async def by_redis(ident):
 
 
 async def by_pg(ident):
-    await client.fetch("select 'w/%s', pg_sleep(%f)" % (ident, work.pause()))
+    await client.fetch('select pg_sleep(%f) as "w/%s"' % (work.pause(), ident))
     work.tell(side="client", id=ident, system="postgresql")
 
 
@@ -90,7 +90,9 @@ async def start():
     elif work.HOW == "pg":
         import asyncpg
         client = await asyncpg.create_pool(host="127.0.0.1", port=work.DOWN, user="truth",
-                                           database="postgres", min_size=1, max_size=work.POOL)
+                                           database="postgres", min_size=1, max_size=work.POOL,
+                                           # or it asks for more than it tells of
+                                           reset=lambda _: asyncio.sleep(0))
     elif work.HOW == "executor":
         from concurrent.futures import ThreadPoolExecutor
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(work.POOL))
