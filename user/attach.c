@@ -3,14 +3,13 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uthash.h>
 
-#define REAPERS_MAX 64 /* processes whose probes are being taken away */
+#include "reaper.h"
 
 struct process_links {
 	uint32_t pid;
@@ -31,8 +30,7 @@ struct attach {
 	struct plan plan;
 	struct links links[DEMAND_COUNT];
 	struct process_links *processes;
-	pthread_t reapers[REAPERS_MAX];
-	unsigned int reaper_count; /* not joined */
+	struct reaper *reaper;
 };
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
@@ -77,7 +75,8 @@ int attach__new(struct load *load, const struct plan *plan, struct attach **ret,
 		return -ENOMEM;
 	attach->load = load;
 	attach->plan = *plan;
-	err = attach__planned(attach, DEMAND_NONE, why);
+	attach->reaper = reaper__new();
+	err = attach->reaper ? attach__planned(attach, DEMAND_NONE, why) : -ENOMEM;
 	if (err) {
 		attach__free(attach);
 		return err;
@@ -92,34 +91,12 @@ static void detach(struct bpf_link **links, unsigned int *count)
 		bpf_link__destroy(links[--*count]);
 }
 
-/*
- * The kernel lets go of a probe only after every CPU has been through: some 25 ms each, whoever
- * waits. Those of many processes go at the same time, and none of them keeps the agent waiting.
- */
-static void *reap(void *arg)
-{
-	struct process_links *process = arg;
-
-	detach(process->links, &process->count);
-	free(process);
-	return NULL;
-}
-
-static void reapers__join(struct attach *attach)
-{
-	while (attach->reaper_count)
-		pthread_join(attach->reapers[--attach->reaper_count], NULL);
-}
-
 static void process_links__free(struct attach *attach, struct process_links *process)
 {
 	HASH_DEL(attach->processes, process);
-	if (attach->reaper_count == REAPERS_MAX)
-		reapers__join(attach);
-	if (pthread_create(&attach->reapers[attach->reaper_count], NULL, reap, process) == 0)
-		attach->reaper_count++;
-	else
-		reap(process);
+	while (process->count)
+		reaper__take(attach->reaper, process->links[--process->count]);
+	free(process);
 }
 
 void attach__free(struct attach *attach)
@@ -133,6 +110,7 @@ void attach__free(struct attach *attach)
 		detach(attach->links[i].links, &attach->links[i].count);
 	HASH_ITER(hh, attach->processes, process, next)
 		process_links__free(attach, process);
+	reaper__free(attach->reaper);
 	free(attach);
 }
 
@@ -218,7 +196,7 @@ void attach__less(struct attach *attach, uint32_t pid, unsigned int keep)
 	struct process_links *process = process_links__find(attach, pid);
 
 	while (process && process->count > keep)
-		bpf_link__destroy(process->links[--process->count]);
+		reaper__take(attach->reaper, process->links[--process->count]);
 }
 
 int attach__again(struct attach *attach, uint32_t pid, const struct uprobe *probes,
