@@ -13,7 +13,10 @@
 #include "runtime/module.h"
 
 #define TRY_EVERY_NS   (100 * NSEC_PER_MSEC)
-#define TRY_FOR_NS     (30 * NSEC_PER_SEC) /* a runtime that is slow to load */
+#define TRY_FOR_NS     (30 * NSEC_PER_SEC)   /* a runtime that is slow to load */
+#define TRY_MORE_NS    (500 * NSEC_PER_MSEC) /* when nothing has happened; after a new thread: */
+#define TRY_BORN_NS    (20 * NSEC_PER_MSEC)
+#define BORN_FOR_NS    (200 * NSEC_PER_MSEC)
 #define CHECK_EVERY_NS NSEC_PER_SEC
 #define FAILED_MIN     16 /* wrong reads before a module is turned off */
 
@@ -46,6 +49,7 @@ struct followed {
 	uint64_t calls, asked; /* of the recipe, when it was looked at last */
 	uint64_t since_ns;
 	uint64_t tried_ns;
+	uint64_t born_ns; /* its last thread that began */
 	UT_hash_handle hh;
 };
 
@@ -258,11 +262,29 @@ void runtimes__event(struct runtimes *runtimes, const struct event *event)
 	if (event->kind != EVENT_UNIT || unit->change != UNIT_CREATE)
 		return;
 	one = find(runtimes, event->pid);
-	if (one && one->state == FOLLOW_THREADS) {
-		try(runtimes, one, clock__monotonic_ns());
-	} else if (one && one->state == FOLLOW_DONE && one->more) {
-		one->since_ns = clock__monotonic_ns();
+	if (!one)
+		return;
+	one->born_ns = clock__monotonic_ns();
+	if (one->state == FOLLOW_THREADS) {
+		try(runtimes, one, one->born_ns);
+	} else if (one->state == FOLLOW_DONE && one->more) {
+		one->since_ns = one->born_ns;
 		set_state(runtimes, one, FOLLOW_PARTLY);
+	}
+}
+
+/* What is still missing mostly comes with a thread, soon after it. */
+static bool is_due(const struct followed *one, uint64_t now_ns)
+{
+	switch (one->state) {
+	case FOLLOW_TRYING:
+		return now_ns >= one->tried_ns + TRY_EVERY_NS;
+	case FOLLOW_PARTLY:
+		return now_ns >=
+		       one->tried_ns +
+			       (now_ns < one->born_ns + BORN_FOR_NS ? TRY_BORN_NS : TRY_MORE_NS);
+	default:
+		return false;
 	}
 }
 
@@ -339,10 +361,7 @@ void runtimes__tick(struct runtimes *runtimes, uint64_t now_ns)
 	if (look)
 		runtimes->eased_ns = now_ns;
 	HASH_ITER(hh, runtimes->table, one, next) {
-		uint64_t every_ns = one->state == FOLLOW_PARTLY ? 5 * TRY_EVERY_NS : TRY_EVERY_NS;
-
-		if ((one->state == FOLLOW_TRYING || one->state == FOLLOW_PARTLY) &&
-		    now_ns >= one->tried_ns + every_ns)
+		if (is_due(one, now_ns))
 			try(runtimes, one, now_ns);
 		if (due && (one->state == FOLLOW_PARTLY || one->state == FOLLOW_DONE))
 			check(runtimes, one);
