@@ -12,6 +12,7 @@
 #define CONNS_DEFAULT	   16384      /* connections known at a time */
 #define UNIX_CONNS	   8192	      /* ... Unix sockets */
 #define RING_BYTES_DEFAULT (4u << 20) /* all rings together; resident in the agent too */
+#define RING_GROWS	   4	      /* times, once one was found more than a quarter full */
 #define RINGS_MAX	   8
 #define HEAD_BYTES_DEFAULT (16u << 10) /* captured of each turn of a new connection */
 #define CALL_BYTES_MAX	   (64u << 10) /* captured of one call, whatever the policy */

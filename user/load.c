@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "grow.h"
 #include "loss.h"
-#include "ring.h"
 #include "spanprobe.skel.h"
 
 #define CPUS_MAX 1024 /* of the sums over per-CPU counters */
@@ -20,6 +20,7 @@
 struct load {
 	struct spanprobe_bpf *skeleton;
 	struct rings *rings;
+	struct grow *grow;
 	int cpus;
 	/* of the drain that is running */
 	int (*push)(void *ctx, void *record, size_t size);
@@ -149,21 +150,25 @@ static int load__make_rings(struct load *load)
 	if (!load->rings)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < settings->ring_count; i++) {
-		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "spanprobe_ring", 0, 0,
-					settings->ring_bytes, NULL);
+		struct ring *ring;
+		int fd;
 
-		if (fd < 0)
-			return fd;
-		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY)) {
-			err = -errno;
-			close(fd);
+		err = ring__new(settings->ring_bytes, &ring);
+		if (err)
+			return err;
+		err = rings__add(load->rings, ring);
+		if (err) {
+			ring__free(ring);
 			return err;
 		}
-		err = rings__add(load->rings, fd, settings->ring_bytes);
+		fd = ring__fd(ring);
+		err = bpf_map_update_elem(outer, &i, &fd, BPF_ANY);
 		if (err)
 			return err;
 	}
-	return 0;
+	load->grow = grow__new(load->rings, outer, settings->ring_count,
+			       settings->ring_bytes * RING_GROWS);
+	return load->grow ? 0 : -ENOMEM;
 }
 
 /* The object's part of load__new, with libbpf's words caught. */
@@ -216,6 +221,7 @@ void load__free(struct load *load)
 {
 	if (!load)
 		return;
+	grow__free(load->grow);
 	rings__free(load->rings);
 	spanprobe_bpf__destroy(load->skeleton);
 	free(load);
@@ -337,9 +343,13 @@ int load__recipe_counts(const struct load *load, uint32_t pid, struct recipe *re
 
 int load__drain(struct load *load, int (*push)(void *ctx, void *record, size_t size), void *ctx)
 {
+	int n;
+
 	load->push = push;
 	load->push_ctx = ctx;
-	return rings__drain(load->rings, load__record, load);
+	n = rings__drain(load->rings, load__record, load);
+	grow__tick(load->grow);
+	return n;
 }
 
 bool load__uring(const struct load *load)

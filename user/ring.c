@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "ring.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 struct ring {
 	int fd;
 	uint32_t mask;
+	size_t page;
 	unsigned long *consumer; /* its page is ours to write */
 	unsigned long *producer;
 	uint8_t *data;
@@ -26,10 +27,59 @@ struct ring {
 struct rings {
 	int epoll;
 	unsigned int count;
-	size_t page;
-	struct ring rings[RINGS_MAX];
+	bool crowded;
+	/* oldest first: small ones, and those that take their place */
+	struct ring *rings[2 * RINGS_MAX];
 	uint64_t wrapped[RECORD_MAX / 8]; /* the one that lies over the end */
 };
+
+int ring__new(uint32_t bytes, struct ring **ret)
+{
+	struct ring *ring = calloc(1, sizeof(*ring));
+	void *map;
+	int err;
+
+	if (!ring)
+		return -ENOMEM;
+	ring->page = sysconf(_SC_PAGESIZE);
+	ring->mask = bytes - 1;
+	ring->fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "spanprobe_ring", 0, 0, bytes, NULL);
+	if (ring->fd < 0)
+		goto fail;
+	map = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+	if (map == MAP_FAILED)
+		goto fail;
+	ring->consumer = map;
+	map = mmap(NULL, ring->page + bytes, PROT_READ, MAP_SHARED, ring->fd, ring->page);
+	if (map == MAP_FAILED)
+		goto fail;
+	ring->producer = map;
+	ring->data = (uint8_t *)map + ring->page;
+	*ret = ring;
+	return 0;
+fail:
+	err = -errno;
+	ring__free(ring);
+	return err;
+}
+
+void ring__free(struct ring *ring)
+{
+	if (!ring)
+		return;
+	if (ring->consumer)
+		munmap(ring->consumer, ring->page);
+	if (ring->producer)
+		munmap(ring->producer, ring->page + ring->mask + 1);
+	if (ring->fd >= 0)
+		close(ring->fd);
+	free(ring);
+}
+
+int ring__fd(const struct ring *ring)
+{
+	return ring->fd;
+}
 
 struct rings *rings__new(void)
 {
@@ -37,7 +87,6 @@ struct rings *rings__new(void)
 
 	if (!rings)
 		return NULL;
-	rings->page = sysconf(_SC_PAGESIZE);
 	rings->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (rings->epoll < 0) {
 		free(rings);
@@ -46,53 +95,38 @@ struct rings *rings__new(void)
 	return rings;
 }
 
-static void ring__release(struct ring *ring, size_t page)
-{
-	if (ring->consumer)
-		munmap(ring->consumer, page);
-	if (ring->producer)
-		munmap(ring->producer, page + ring->mask + 1);
-	close(ring->fd);
-}
-
 void rings__free(struct rings *rings)
 {
 	if (!rings)
 		return;
-	while (rings->count)
-		ring__release(&rings->rings[--rings->count], rings->page);
+	rings__drop(rings, rings->count);
 	close(rings->epoll);
 	free(rings);
 }
 
-int rings__add(struct rings *rings, int map_fd, uint32_t bytes)
+int rings__add(struct rings *rings, struct ring *ring)
 {
 	struct epoll_event wait = { .events = EPOLLIN | EPOLLET };
-	struct ring ring = { .fd = map_fd, .mask = bytes - 1 };
-	void *map;
-	int err;
 
-	if (rings->count == RINGS_MAX) {
-		close(map_fd);
+	if (rings->count == 2 * RINGS_MAX)
 		return -E2BIG;
-	}
-	map = mmap(NULL, rings->page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-	if (map == MAP_FAILED)
-		goto fail;
-	ring.consumer = map;
-	map = mmap(NULL, rings->page + bytes, PROT_READ, MAP_SHARED, map_fd, rings->page);
-	if (map == MAP_FAILED)
-		goto fail;
-	ring.producer = map;
-	ring.data = (uint8_t *)map + rings->page;
-	if (epoll_ctl(rings->epoll, EPOLL_CTL_ADD, map_fd, &wait))
-		goto fail;
+	if (epoll_ctl(rings->epoll, EPOLL_CTL_ADD, ring->fd, &wait))
+		return -errno;
 	rings->rings[rings->count++] = ring;
 	return 0;
-fail:
-	err = -errno;
-	ring__release(&ring, rings->page);
-	return err;
+}
+
+void rings__drop(struct rings *rings, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		ring__free(rings->rings[i]);
+	rings->count -= count;
+	memmove(rings->rings, rings->rings + count, rings->count * sizeof(*rings->rings));
+}
+
+bool rings__crowded(const struct rings *rings)
+{
+	return rings->crowded;
 }
 
 /* The record behind the header at `at`, in one piece. */
@@ -116,6 +150,7 @@ static int ring__drain(struct rings *rings, struct ring *ring, ring_fn fn, void 
 	unsigned long end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 	int count = 0;
 
+	rings->crowded |= end - at > ring->mask / 4;
 	while (at < end) {
 		uint32_t *header = (uint32_t *)(ring->data + (at & ring->mask));
 		uint32_t length = __atomic_load_n(header, __ATOMIC_ACQUIRE);
@@ -138,13 +173,13 @@ static int ring__drain(struct rings *rings, struct ring *ring, ring_fn fn, void 
 
 int rings__drain(struct rings *rings, ring_fn fn, void *ctx)
 {
-	struct epoll_event events[RINGS_MAX];
+	struct epoll_event events[2 * RINGS_MAX];
 	int count = 0, error = 0;
 
 	/* takes the edges: what is drained now need not wake anybody */
-	(void)epoll_wait(rings->epoll, events, RINGS_MAX, 0);
+	(void)epoll_wait(rings->epoll, events, 2 * RINGS_MAX, 0);
 	for (unsigned int i = 0; i < rings->count; i++)
-		count += ring__drain(rings, &rings->rings[i], fn, ctx, &error);
+		count += ring__drain(rings, rings->rings[i], fn, ctx, &error);
 	return error ? error : count;
 }
 
@@ -176,6 +211,6 @@ size_t rings__kernel_bytes(const struct rings *rings)
 	size_t bytes = 0;
 
 	for (unsigned int i = 0; i < rings->count; i++)
-		bytes += map__kernel_bytes(rings->rings[i].fd);
+		bytes += map__kernel_bytes(rings->rings[i]->fd);
 	return bytes;
 }

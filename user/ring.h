@@ -10,16 +10,26 @@
 #ifndef SPANPROBE_RING_H
 #define SPANPROBE_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct ring;
 struct rings;
 
 typedef int (*ring_fn)(void *ctx, void *record, size_t size);
 
+/* bytes: a power of two, of whole pages. 0 or a negative errno. */
+int ring__new(uint32_t bytes, struct ring **ret);
+void ring__free(struct ring *ring); /* NULL is allowed */
+int ring__fd(const struct ring *ring);
+
 struct rings *rings__new(void);
 void rings__free(struct rings *rings);
-int rings__add(struct rings *rings, int map_fd, uint32_t bytes); /* the fd becomes ours */
+int rings__add(struct rings *rings, struct ring *ring); /* becomes theirs unless it fails */
+/* The `count` oldest rings, which nobody writes any more, go with what they hold. */
+void rings__drop(struct rings *rings, unsigned int count);
+bool rings__crowded(const struct rings *rings); /* did a drain find one more than a quarter full? */
 /* Every whole record of every ring goes to fn; a negative result of fn is remembered and returned
  * after the drain, nothing is kept back. Else: how many. Never sleeps. */
 int rings__drain(struct rings *rings, ring_fn fn, void *ctx);
