@@ -176,6 +176,7 @@ static int make_pipeline(struct agent *agent, struct buf *why)
 		.wall_offset_ns = agent->wall_offset_ns,
 		.next = export__sink(agent->export),
 		.tap = { on_event, agent },
+		.source = { agent_loop__read, agent },
 	};
 
 	agent->pipeline = pipeline__new(&opts);

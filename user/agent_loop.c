@@ -34,7 +34,6 @@ struct loop {
 	uint64_t stats_ns;  /* next --stats */
 	uint64_t clock_ns;  /* next measurement */
 	uint64_t losses_ns; /* next copy of the kernel's counters */
-	uint64_t records_lost;
 };
 
 static int loop_open(struct loop *loop)
@@ -107,15 +106,30 @@ static int push(void *ctx, void *record, size_t size)
 }
 
 /* Before the events are looked at that may rest on what was lost. */
-static void notice_losses(struct loop *loop)
+static void notice_losses(struct agent *agent)
 {
-	uint64_t lost = load__records_lost(loop->agent->load);
+	uint64_t lost = load__records_lost(agent->load);
 
-	if (lost == loop->records_lost)
+	if (lost == agent->records_lost)
 		return;
-	loop->records_lost = lost;
-	load__losses(loop->agent->load, &loop->agent->stats);
-	pipeline__check_losses(loop->agent->pipeline, clock__monotonic_ns());
+	agent->records_lost = lost;
+	load__losses(agent->load, &agent->stats);
+	pipeline__check_losses(agent->pipeline, clock__monotonic_ns());
+}
+
+/* The number of records, or a negative errno. */
+static int read_rings(struct agent *agent)
+{
+	int n = load__drain(agent->load, push, agent);
+
+	if (n >= 0)
+		notice_losses(agent);
+	return n;
+}
+
+void agent_loop__read(void *agent)
+{
+	(void)read_rings(agent); /* an error comes back in the next turn */
 }
 
 static int turn(struct loop *loop)
@@ -123,11 +137,10 @@ static int turn(struct loop *loop)
 	struct agent *agent = loop->agent;
 	/* no record older than this is still to come, but for the window that receive keeps */
 	uint64_t now_ns = clock__monotonic_ns();
-	int n = load__drain(agent->load, push, agent);
+	int n = read_rings(agent);
 
 	if (n < 0)
 		return n;
-	notice_losses(loop);
 	pipeline__tick(agent->pipeline, now_ns);
 	targets__tick(agent->targets, now_ns);
 	agent__see_uring(agent);

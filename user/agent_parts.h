@@ -22,7 +22,8 @@ struct agent {
 	struct pipeline *pipeline;
 	struct load *load;
 	struct attach *attach;
-	bool uring; /* its probes are attached */
+	uint64_t records_lost; /* that the pipeline knows of */
+	bool uring;	       /* its probes are attached */
 	struct runtimes *runtimes;
 	struct spawn spawn;
 	int64_t wall_offset_ns;
@@ -32,6 +33,8 @@ struct agent {
 void agent__see_uring(struct agent *agent);
 /* agent_loop.c: until a signal, the duration, or the end of all targets. 0 or negative errno. */
 int agent_loop__run(struct agent *agent);
+/* Gives the pipeline (agent) what the rings hold. Its receive stage asks for that, too. */
+void agent_loop__read(void *agent);
 /* What the ring and the stages still hold goes to the exporters, until deadline_ns. */
 void agent_loop__finish(struct agent *agent, uint64_t deadline_ns);
 void agent_loop__print_stats(struct agent *agent);

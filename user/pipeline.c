@@ -124,7 +124,7 @@ static bool make_byte_stages(struct pipeline *p, const struct pipeline_opts *opt
 {
 	struct decode_opts decode = { .stats = opts->stats, .policy = opts->policy };
 	struct stream_opts stream = { .stats = opts->stats, .processes = opts->processes };
-	struct receive_opts receive = { .stats = opts->stats };
+	struct receive_opts receive = { .stats = opts->stats, .source = opts->source };
 
 	p->decode = decode__new(&decode, pair__sink(p->pair));
 	if (!p->decode)

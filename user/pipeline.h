@@ -26,8 +26,9 @@ struct pipeline_opts {
 	bool seeded;  /* ids from `seed`: replay */
 	uint64_t seed;
 	int64_t wall_offset_ns;
-	struct span_sink next; /* export */
-	struct event_sink tap; /* sees every event in order; push may be NULL */
+	struct span_sink next;	      /* export */
+	struct event_sink tap;	      /* sees every event in order; push may be NULL */
+	struct receive_source source; /* of what is pushed; read may be NULL */
 };
 
 struct pipeline *pipeline__new(const struct pipeline_opts *opts);

@@ -14,6 +14,7 @@
 
 #define BLOCK_BYTES (64u << 10)
 #define BLOCKS_KEPT 64
+#define READ_EVERY  (128u << 10) /* bytes let go */
 /* no record is larger: a payload class or the path of a Unix socket */
 #define RECORD_MAX (sizeof(struct event_data) + DATA_BYTES_MAX)
 
@@ -33,10 +34,12 @@ struct entry {
 struct receive {
 	struct stats *stats;
 	struct event_sink next;
+	struct receive_source source;
 	uint64_t window_ns;
 	uint64_t released_ns; /* time of the newest event let go */
 	uint64_t arrivals;
-	size_t bytes; /* of blocks in use */
+	size_t bytes;  /* of blocks in use */
+	size_t unread; /* bytes let go since the source was asked */
 	struct pool blocks;
 	struct block *filling;
 	struct entry *heap;
@@ -220,6 +223,7 @@ struct receive *receive__new(const struct receive_opts *opts, struct event_sink 
 		return NULL;
 	receive->stats = opts->stats;
 	receive->next = next;
+	receive->source = opts->source;
 	receive->window_ns = opts->window_ns ? opts->window_ns : RECEIVE_WINDOW_NS;
 	receive->blocks = (struct pool){ .size = sizeof(struct block), .keep = BLOCKS_KEPT };
 	return receive;
@@ -230,6 +234,7 @@ static void let_go(struct receive *receive)
 	struct entry entry = heap__pop(receive);
 
 	receive->released_ns = entry.time_ns;
+	receive->unread += entry.event->size;
 	receive->next.push(receive->next.ctx, entry.event);
 	block__unref(receive, entry.block);
 }
@@ -277,8 +282,13 @@ void receive__tick(struct receive *receive, uint64_t now_ns)
 {
 	uint64_t until = now_ns > receive->window_ns ? now_ns - receive->window_ns : 0;
 
-	while (receive->count && receive->heap[0].time_ns <= until)
+	while (receive->count && receive->heap[0].time_ns <= until) {
 		let_go(receive);
+		if (receive->unread < READ_EVERY || !receive->source.read)
+			continue;
+		receive->unread = 0;
+		receive->source.read(receive->source.ctx);
+	}
 }
 
 void receive__flush(struct receive *receive)

@@ -20,9 +20,18 @@ struct event_sink {
 	void *ctx;
 };
 
+/* Pushes what has come meanwhile. */
+struct receive_source {
+	void (*read)(void *ctx); /* NULL is allowed */
+	void *ctx;
+};
+
 struct receive_opts {
 	struct stats *stats;
 	uint64_t window_ns; /* 0: RECEIVE_WINDOW_NS */
+	/* Asked now and then while events are let go: what the later stages do with them takes longer
+	 * than a ring takes to fill. */
+	struct receive_source source;
 };
 
 struct receive *receive__new(const struct receive_opts *opts, struct event_sink next);

@@ -42,6 +42,35 @@ static void push(struct receive *receive, uint64_t time_ns, uint64_t conn)
 	assert_int_equal(receive__push(receive, &shut, sizeof(shut)), 0);
 }
 
+static void one_more(void *ctx)
+{
+	push(*(struct receive **)ctx, 11 * MS, 7);
+}
+
+/* While a pile is let go the rings are read again: what comes then takes its place among the rest. */
+static void source_is_asked_meanwhile(void **state)
+{
+	struct stats stats = { 0 };
+	struct seen *seen = calloc(1, sizeof(*seen));
+	struct receive *receive = NULL;
+	struct receive_opts opts = { .stats = &stats, .source = { one_more, &receive } };
+	unsigned int most = (128u << 10) / sizeof(struct event_shut); /* bytes between two times */
+
+	receive = receive__new(&opts, (struct event_sink){ see, seen });
+	for (unsigned int i = 0; i < most - 1; i++)
+		push(receive, 10 * MS, 1);
+	receive__tick(receive, 20 * MS);
+	assert_int_equal(seen->count, most - 1);
+	push(receive, 10 * MS, 1);
+	push(receive, 10 * MS, 1);
+	push(receive, 12 * MS, 1);
+	receive__tick(receive, 20 * MS);
+	assert_int_equal(seen->count, most + 3);
+	assert_int_equal(seen->conns[most + 1], 7);
+	receive__free(receive);
+	free(seen);
+}
+
 static void order_is_restored(void **state)
 {
 	struct stats stats = { 0 };
@@ -205,9 +234,8 @@ static void bad_records_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(order_is_restored),
-		cmocka_unit_test(memory_is_bounded),
-		cmocka_unit_test(records_are_checked),
+		cmocka_unit_test(source_is_asked_meanwhile), cmocka_unit_test(order_is_restored),
+		cmocka_unit_test(memory_is_bounded),	     cmocka_unit_test(records_are_checked),
 		cmocka_unit_test(bad_records_are_counted),
 	};
 
