@@ -82,11 +82,15 @@ int BPF_PROG(unit__switch)
 }
 
 #define FUTEX_WAIT	  0
-#define MUTEX_CONTENDED	  2 /* what a waiter of the C library's mutex waits with (lowlevellock.h) */
 #define FUTEX_WAIT_BITSET 9
 #define FUTEX_CLOCK_REAL  256
 #define FUTEX_COMMAND	  0x7f
 #define WAIT_SHORT_NS	  900000000ull
+
+/* What a mutex holds while somebody waits for it, and what a waiter waits with: glibc's
+ * (lowlevellock.h) and Rust's (sys/sync/mutex/futex.rs), and musl's (pthread_mutex_timedlock.c). */
+#define MUTEX_CONTENDED	     2
+#define MUTEX_CONTENDED_MUSL 0x80000010 /* EBUSY, and the highest bit */
 
 /* The time-out of a thread that sleeps in futex: EVENT_WAIT_* */
 static __always_inline __u8 futex__wait(__u64 op, __u64 timeout, __u64 since_ns)
@@ -106,10 +110,24 @@ static __always_inline __u8 futex__wait(__u64 op, __u64 timeout, __u64 since_ns)
 	return ns < WAIT_SHORT_NS ? EVENT_WAIT_SHORT : EVENT_WAIT_LONG;
 }
 
+/* Does the thread of these registers sleep in futex until another one wakes it? A mutex goes from
+ * hand to hand, which tells nothing: such waits do not count. */
+static __always_inline bool futex__awaits(struct pt_regs *regs)
+{
+	__u32 command, value;
+
+	if (CALL_NR(regs) != NR_FUTEX)
+		return false;
+	command = CALL_ARG1(regs) & FUTEX_COMMAND;
+	value = CALL_ARG2(regs);
+	return (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) &&
+	       value != MUTEX_CONTENDED && value != MUTEX_CONTENDED_MUSL;
+}
+
 SEC("tp_btf/sched_waking")
 int BPF_PROG(unit__waking, struct task_struct *task)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), now, op;
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), now;
 	struct event_unit wake = { .change = UNIT_WAKE };
 	__u32 pid = pid_tgid >> 32, tid;
 	struct recipe *recipe;
@@ -125,9 +143,7 @@ int BPF_PROG(unit__waking, struct task_struct *task)
 	if (CALL_NR(regs) != NR_FUTEX || !CALL_RUNNING(regs))
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	op = CALL_ARG1(regs);
-	if (CALL_NR(regs) != NR_FUTEX ||
-	    ((op & FUTEX_COMMAND) != FUTEX_WAIT && (op & FUTEX_COMMAND) != FUTEX_WAIT_BITSET))
+	if (!futex__awaits(regs))
 		return 0;
 	now = bpf_ktime_get_ns();
 	tid = task->pid;
@@ -135,7 +151,7 @@ int BPF_PROG(unit__waking, struct task_struct *task)
 	wake.other_tid = tid;
 	wake.other_unit = thread ? thread->since_ns : 0;
 	wake.arg = CALL_ARG0(regs);
-	wake.event.flags = futex__wait(op, CALL_ARG3(regs), wake.other_unit);
+	wake.event.flags = futex__wait(CALL_ARG1(regs), CALL_ARG3(regs), wake.other_unit);
 	unit__emit(pid_tgid, now, &wake);
 	return 0;
 }
