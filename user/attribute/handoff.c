@@ -298,9 +298,11 @@ static void claim(struct group *group, struct worker *worker, struct request *re
 	struct task *last = worker->tasks->prev, *task;
 
 	hold__settle(group->units, last->hold, verdict);
-	/* earlier calls of the activation, when they were begun for the same one */
+	/* And its earlier calls, of a thread that was made for this request. Who was only handed a task for
+	 * it may have found somebody else's in the queue first, whom no wake told of its end. */
 	DL_FOREACH(worker->tasks, task)
-		if (task != last && worker->hint == request && task->calls && !task->pending)
+		if (task != last && worker->strong && worker->hint == request && task->calls &&
+		    !task->pending)
 			hold__settle(group->units, task->hold, verdict);
 	if (worker->hint != request) /* what made this thread says nothing of its work */
 		worker->strong = false;
