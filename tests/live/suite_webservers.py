@@ -76,7 +76,7 @@ def apache_proxy():
         agent = Agent(run, "--follow-children", *pids(server.pid, down.pid))
         run.load(server.port, "-c", 16, "-n", 100, "-i", "keep")
         run.load(server.port, "-C", "-c", 8, "-n", 60, "-m", "POST", "-b", 5000, "-q",
-                 "size=20000", "-i", "churn", name="churn")
+                 "size=20000", "-r", 1500, "-i", "churn", name="churn")
         time.sleep(0.2)
         agent.end()
         truth = server.truth()

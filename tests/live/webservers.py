@@ -139,8 +139,8 @@ def apache_proxy(run, down, static=False):
     prefix = folder(run, "apache")
     more = """
 StartServers 2
-ThreadsPerChild 16
-MaxRequestWorkers 64
+ThreadsPerChild 32
+MaxRequestWorkers 128
 LoadModule rewrite_module {modules}/mod_rewrite.so
 LoadModule proxy_module {modules}/mod_proxy.so
 LoadModule proxy_http_module {modules}/mod_proxy_http.so
