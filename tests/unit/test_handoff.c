@@ -204,6 +204,50 @@ static void fan_out(void **state)
 	assert_root(t, 1, 21, ROOT_WHY_EXPIRED);
 }
 
+/* G's task is done by W before G waits for it, H's makes no call: W's wake of H looks like G's result. */
+static void tasks_without_a_call_between(void **state)
+{
+	struct trees *t = *state;
+
+	request(t, 0, 10, H);
+	request(t, 1, 11, G);
+	call(t, 0, 12, W);
+	result(t, 0, 13, W);
+	wake(t, 14, W, G, 12);
+	wake(t, 20, W, H, 15); /* without a call */
+	for (uint64_t ns = 30; ns < 60; ns += 10) {
+		call(t, 0, ns, W); /* nobody waits */
+		result(t, 0, ns + 1, W);
+	}
+	wake(t, 60, W, H, 25);
+	answer(t, 0, 70, H);
+	answer(t, 1, 71, G);
+	finish(t);
+	assert_parent(t, 0, 12, 1, 11, PARENT_BY_RESULT_WAKE);
+	for (uint64_t ns = 30; ns < 60; ns += 10)
+		assert_root(t, 0, ns, ROOT_WHY_EXPIRED);
+}
+
+/* Who was woken for a task may find another one first in the queue. */
+static void the_task_before_was_anybodys(void **state)
+{
+	struct trees *t = *state;
+
+	request(t, 0, 10, H);
+	request(t, 1, 11, G);
+	wake(t, 12, H, W, 5);
+	call(t, 0, 13, W); /* for G, which does not wait yet */
+	result(t, 0, 14, W);
+	call(t, 0, 20, W);
+	result(t, 0, 24, W);
+	wake(t, 25, W, H, 15);
+	answer(t, 0, 30, H);
+	answer(t, 1, 31, G);
+	finish(t);
+	assert_root(t, 0, 13, ROOT_WHY_EXPIRED);
+	assert_parent(t, 0, 20, 0, 10, PARENT_BY_RESULT_WAKE);
+}
+
 static void a_thread_per_call(void **state)
 {
 	struct trees *t = *state;
@@ -484,6 +528,8 @@ int main(void)
 		TEST(who_slept_later_did_not_wait_for_it),
 		TEST(wakes_before_the_answer_claim_nothing),
 		TEST(fan_out),
+		TEST(tasks_without_a_call_between),
+		TEST(the_task_before_was_anybodys),
 		TEST(a_thread_per_call),
 		TEST(made_by_one_worked_for_another),
 		TEST(a_pool_made_within_a_request),

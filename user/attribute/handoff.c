@@ -48,6 +48,7 @@ struct worker {
 	uint64_t begun_ns;    /* of the activation */
 	struct request *hint; /* a reference: of that thread's request then */
 	bool strong;	      /* ... which made this thread */
+	bool claimed;	      /* calls of it were: it is a pool's */
 	struct task *tasks;   /* oldest first; the last one is current */
 	uint32_t count;
 	struct worker *prev, *next; /* idlest first */
@@ -65,6 +66,10 @@ struct address {
 };
 
 struct handoff {
+	/* Seen for good. Where tasks end without a wake (their waiter waits for another one first), and
+	 * others make no call, a wake may tell of another task than the one that made the call. */
+	bool unclaimed;		/* a worker began a call though nobody had claimed its last one */
+	bool callless;		/* a worker woke one who had waited, and had made no call for it */
 	struct worker *workers; /* by tid */
 	struct worker *idlest;
 	struct address *addresses;
@@ -163,13 +168,16 @@ static struct worker *worker__get(struct group *group, uint32_t tid)
 	return worker;
 }
 
-static struct task *worker__task(struct units *units, struct worker *worker)
+static struct task *worker__task(struct group *group, struct worker *worker)
 {
 	struct task *task = worker->tasks ? worker->tasks->prev : NULL; /* the last one */
+	struct handoff *handoff = group->state;
+	struct units *units = group->units;
 
 	/* two tasks must never share one */
 	if (task && !(task->calls && !task->pending))
 		return task;
+	handoff->unclaimed |= task && worker->claimed;
 	task = calloc(1, sizeof(*task));
 	if (!task)
 		return NULL;
@@ -202,7 +210,7 @@ struct verdict handoff__who(struct unit *unit, const struct call_site *site,
 	if (!(group->flags & RECIPE_WAKES) && !(worker && worker->strong))
 		return otherwise; /* nothing would ever tell */
 	worker = worker ? worker : worker__get(group, unit->tid);
-	task = worker ? worker__task(group->units, worker) : NULL;
+	task = worker ? worker__task(group, worker) : NULL;
 	if (!task)
 		return otherwise;
 	if (!site->connecting) {
@@ -292,12 +300,21 @@ static bool is_result(const struct worker *worker, const struct event_unit *wake
 	       wake->other_unit < task->last_ns;
 }
 
+/* The results of the process tell whose calls were made, as far as it has shown. */
+static bool is_telling(const struct group *group)
+{
+	const struct handoff *handoff = group->state;
+
+	return is_ruby(group) || !handoff->unclaimed || !handoff->callless;
+}
+
 static void claim(struct group *group, struct worker *worker, struct request *request)
 {
 	struct verdict verdict = { .request = request, .by = PARENT_BY_RESULT_WAKE };
 	struct task *last = worker->tasks->prev, *task;
 
 	hold__settle(group->units, last->hold, verdict);
+	worker->claimed = true;
 	/* And its earlier calls, of a thread that was made for this request. Who was only handed a task for
 	 * it may have found somebody else's in the queue first, whom no wake told of its end. */
 	DL_FOREACH(worker->tasks, task)
@@ -363,9 +380,12 @@ static void on_wake(struct group *group, const struct event_unit *wake)
 	if (!handoff || wake->event.tid == wake->other_tid || says_nothing(group, wake) ||
 	    is_lock(handoff, wake->arg, wake->event.tid, wake->other_tid))
 		return;
-	if (theirs.request && !(waker && waker->open) && is_result(worker, wake)) {
-		claim(group, worker, theirs.request);
-		return;
+	if (theirs.request && worker && !(waker && waker->open)) {
+		handoff->callless |= worker->claimed && !worker->tasks;
+		if (is_result(worker, wake) && is_telling(group)) {
+			claim(group, worker, theirs.request);
+			return;
+		}
 	}
 	if (worker && worker->from == wake->other_tid) { /* it gives back what it was handed */
 		worker__end(group, worker, false);

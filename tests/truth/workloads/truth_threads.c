@@ -2,7 +2,8 @@
 /*
  * The truth workload with blocking threads in C: /w/ID?n=N makes N calls to $DOWN and prints what it
  * did. $HOW: conn (a thread per connection makes the calls), request (it starts a thread for each
- * request), call (a thread for each call; with par=1 at the same time).
+ * request), call (a thread for each call; with par=1 at the same time), pool ($POOL workers make the
+ * calls), mixed (likewise; for each call they are given something else to do, too).
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,8 +24,8 @@ struct job {
 	struct job *next;
 	int done;
 	pthread_cond_t *finished;
-	char id[ID];
-	int *conn; /* where the call goes, -1: not connected yet */
+	char id[ID]; /* empty: no call, something to compute */
+	int *conn;   /* where the call goes, -1: not connected yet */
 	int n, par;
 };
 
@@ -109,6 +110,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t there_is = PTHREAD_COND_INITIALIZER;
 static struct job *queue;
 
+static void compute(void)
+{
+	for (volatile int i = 0; i < 20000; i++)
+		;
+}
+
 static void *worker(void *arg)
 {
 	int down = -1;
@@ -123,7 +130,10 @@ static void *worker(void *arg)
 		}
 		queue = j->next;
 		pthread_mutex_unlock(&lock);
-		call(j->id, &down);
+		if (*j->id)
+			call(j->id, &down);
+		else
+			compute();
 		pthread_mutex_lock(&lock);
 		j->done = 1;
 		pthread_cond_signal(j->finished);
@@ -153,22 +163,25 @@ static void await(struct job *j)
 
 static void serve_by_pool(struct job *j)
 {
-	pthread_cond_t finished[MAXN];
-	struct job calls[MAXN];
+	int each = strcmp(how, "mixed") ? 1 : 2; /* tasks for each call */
+	pthread_cond_t finished[2 * MAXN];
+	struct job tasks[2 * MAXN];
 
-	for (int i = 0; i < j->n; i++) {
+	for (int i = 0; i < each * j->n; i++) {
 		pthread_cond_init(&finished[i], NULL);
-		calls[i] = *j;
-		calls[i].next = NULL;
-		calls[i].done = 0;
-		calls[i].finished = &finished[i];
-		snprintf(calls[i].id, ID, "%.80s.%d", j->id, i);
-		submit(&calls[i]);
+		tasks[i] = *j;
+		tasks[i].next = NULL;
+		tasks[i].done = 0;
+		tasks[i].finished = &finished[i];
+		snprintf(tasks[i].id, ID, "%.80s.%d", j->id, i / each);
+		if (each == 2 && !(i % each))
+			*tasks[i].id = 0;
+		submit(&tasks[i]);
 		if (!j->par)
-			await(&calls[i]);
+			await(&tasks[i]);
 	}
-	for (int i = 0; j->par && i < j->n; i++)
-		await(&calls[i]);
+	for (int i = 0; j->par && i < each * j->n; i++)
+		await(&tasks[i]);
 	tell("server", j->id);
 }
 
@@ -214,7 +227,7 @@ static void *connection(void *arg)
 		if (!strcmp(how, "request")) {
 			pthread_create(&t, NULL, serve, &j);
 			pthread_join(t, NULL);
-		} else if (!strcmp(how, "pool")) {
+		} else if (!strcmp(how, "pool") || !strcmp(how, "mixed")) {
 			serve_by_pool(&j);
 		} else {
 			serve(&j);
